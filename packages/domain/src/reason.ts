@@ -1,0 +1,29 @@
+/**
+ * Why a decision is what it is (rule 25): a closed list of stable codes. `held` is the twenty-first: rule 17 keeps a
+ * tracked trigger for a person when the changed files are not known, and that state needs a name that people can read.
+ */
+export const REASONS = [
+  "triggered",
+  "no_target",
+  "outside_project_root",
+  "tag",
+  "branch_deleted",
+  "metadata_only",
+  "fork_not_allowed",
+  "duplicate",
+  "stale",
+  "unsupported_event",
+  "not_a_command",
+  "command_refused",
+  "integration_detached",
+  "target_disabled",
+  "locked",
+  "policy_ignored",
+  "policy_no_match",
+  "default_policy_disabled",
+  "run_limit",
+  "closed",
+  "held",
+] as const;
+
+export type Reason = (typeof REASONS)[number];
