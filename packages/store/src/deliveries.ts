@@ -1,0 +1,67 @@
+import type { Database } from "./client.ts";
+
+/** A delivery as it is kept (rule 9). */
+export interface DeliveryRow {
+  readonly id: string;
+  readonly integrationId: string;
+  readonly requestId: string;
+  readonly hookId: string | null;
+  readonly eventKey: string;
+  readonly attempt: number;
+  readonly secretVersion: "current" | "previous";
+  /** RFC 3339. */
+  readonly receivedAt: string;
+  readonly outcome: "events" | "no_events" | "unsupported" | "failed";
+  readonly failure: DeliveryFailure | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** Why a delivery could not be read: a stable code, the JSON path it is about (empty: the whole body), a sentence. */
+export interface DeliveryFailure {
+  readonly code: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Inserts deliveries with their bodies, each once. @returns the ids that were new. */
+export async function insertDeliveries(
+  db: Database,
+  rows: readonly DeliveryRow[],
+): Promise<ReadonlySet<string>> {
+  const inserted = await db.sql<{ id: string }[]>`
+    INSERT INTO sluice.deliveries
+      (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
+    SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure::jsonb, body_bytes
+    FROM unnest(
+      ${rows.map((row) => row.id)}::uuid[],
+      ${rows.map((row) => row.integrationId)}::uuid[],
+      ${rows.map((row) => row.requestId)}::text[],
+      ${rows.map((row) => row.hookId)}::text[],
+      ${rows.map((row) => row.eventKey)}::text[],
+      ${rows.map((row) => row.attempt)}::int[],
+      ${rows.map((row) => row.secretVersion)}::text[],
+      ${rows.map((row) => row.receivedAt)}::timestamptz[],
+      ${rows.map((row) => row.outcome)}::text[],
+      ${rows.map((row) => (row.failure === null ? null : JSON.stringify(row.failure)))}::text[],
+      ${rows.map((row) => row.body.byteLength)}::int[]
+    ) AS new (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
+    -- In one order everywhere, so that two workers with the same deliveries wait for each other instead of deadlocking.
+    ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING id`;
+  const ids = new Set(inserted.map((row) => row.id));
+  const fresh = rows.filter((row) => ids.has(row.id));
+  if (fresh.length > 0) {
+    await db.sql`
+      INSERT INTO sluice.delivery_bodies ${db.sql(
+        fresh.map((row) => ({
+          delivery_id: row.id,
+          headers: JSON.stringify(row.headers),
+          body: Buffer.from(row.body.buffer, row.body.byteOffset, row.body.byteLength),
+        })),
+      )}
+      ON CONFLICT DO NOTHING`;
+  }
+  return ids;
+}

@@ -1,0 +1,75 @@
+import type { Database } from "./client.ts";
+
+/** A repository as a delivery of one integration names it. */
+export interface SeenRepository {
+  readonly integrationId: string;
+  readonly uuid: string;
+  readonly fullName: string;
+}
+
+/**
+ * Finds, makes or renames the repositories that deliveries name, and locks each until the transaction ends: whoever
+ * holds the lock numbers a repository's events, moves its branches and writes its decisions.
+ * @returns ids by `repositoryKey`.
+ */
+export async function lockSeenRepositories(
+  db: Database,
+  seen: readonly SeenRepository[],
+): Promise<ReadonlyMap<string, string>> {
+  // The last name of a batch is the newest; one order everywhere keeps workers from deadlocking.
+  const latest = [
+    ...new Map(seen.map((repository) => [repositoryKey(repository), repository])).values(),
+  ].toSorted((a, b) => (repositoryKey(a) < repositoryKey(b) ? -1 : 1));
+  const integrationIds = latest.map((repository) => repository.integrationId);
+  const uuids = latest.map((repository) => repository.uuid);
+  const fullNames = latest.map((repository) => repository.fullName);
+  await adoptUnseenRepositories(db, integrationIds, uuids, fullNames);
+  const rows = await db.sql<{ id: string; integrationId: string; uuid: string }[]>`
+    INSERT INTO sluice.repositories AS known (integration_id, uuid, full_name)
+    SELECT * FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[])
+    ON CONFLICT (integration_id, uuid) DO UPDATE
+      SET full_name = excluded.full_name,
+          updated_at = CASE WHEN known.full_name = excluded.full_name THEN known.updated_at ELSE now() END
+    RETURNING id, integration_id, uuid`;
+  return new Map(rows.map((row) => [repositoryKey(row), row.id]));
+}
+
+export function repositoryKey(repository: { readonly integrationId: string; readonly uuid: string }): string {
+  return `${repository.integrationId} ${repository.uuid}`;
+}
+
+/**
+ * A target may name a repository before any delivery came: the first delivery tells its uuid. Where the uuid is known
+ * under another name already (a rename), the targets move to that row instead.
+ */
+async function adoptUnseenRepositories(
+  db: Database,
+  integrationIds: readonly string[],
+  uuids: readonly string[],
+  fullNames: readonly string[],
+): Promise<void> {
+  const unseen = await db.sql<{ id: string; uuid: string; knownId: string | null }[]>`
+    SELECT unseen.id, seen.uuid, known.id AS known_id
+    FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
+    JOIN sluice.repositories AS unseen
+      ON unseen.integration_id = seen.integration_id
+      AND lower(unseen.full_name) = lower(seen.full_name)
+      AND unseen.uuid IS NULL
+    LEFT JOIN sluice.repositories AS known
+      ON known.integration_id = seen.integration_id AND known.uuid = seen.uuid
+    ORDER BY unseen.id
+    FOR UPDATE OF unseen`;
+  for (const row of unseen) {
+    if (row.knownId === null) {
+      await db.sql`UPDATE sluice.repositories SET uuid = ${row.uuid}, updated_at = now() WHERE id = ${row.id}`;
+    } else {
+      await db.sql`UPDATE sluice.targets SET repository_id = ${row.knownId}, updated_at = now() WHERE repository_id = ${row.id}`;
+      await db.sql`DELETE FROM sluice.repositories WHERE id = ${row.id}`;
+    }
+  }
+}
+
+/** Locks repositories until the transaction ends, in one order everywhere. */
+export async function lockRepositories(db: Database, ids: readonly string[]): Promise<void> {
+  await db.sql`SELECT FROM sluice.repositories WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+}

@@ -1,0 +1,120 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+import { bytes, id, sluice, time } from "./columns.ts";
+import { integrations } from "./spaces.ts";
+import { repositories } from "./targets.ts";
+
+/** One signed HTTP request from Bitbucket. Its identity is (integration, X-Request-UUID) (rule 9). */
+export const deliveries = sluice.table(
+  "deliveries",
+  {
+    /** Made from the identity, so that every sender of the same request is told the same id. */
+    id: uuid().primaryKey(),
+    integrationId: uuid()
+      .notNull()
+      .references(() => integrations.id),
+    requestId: text().notNull(),
+    /** X-Hook-UUID; null when not sent. */
+    hookId: text(),
+    eventKey: text().notNull(),
+    /** X-Attempt-Number. */
+    attempt: integer().notNull(),
+    secretVersion: text({ enum: ["current", "previous"] }).notNull(),
+    /** When the ingress had verified it, by the ingress's clock. */
+    receivedAt: time().notNull(),
+    recordedAt: time().notNull().defaultNow(),
+    outcome: text({ enum: ["events", "no_events", "unsupported", "failed"] }).notNull(),
+    /** Why it failed: code, JSON path, message; null unless `outcome` is `failed`. */
+    failure: jsonb().$type<{ code: string; path: string; message: string }>(),
+    bodyBytes: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex("deliveries_identity_key").on(t.integrationId, t.requestId),
+    index("deliveries_recorded_at_idx").on(t.recordedAt),
+    check("deliveries_outcome_check", sql`${t.outcome} IN ('events', 'no_events', 'unsupported', 'failed')`),
+    check("deliveries_failure_check", sql`(${t.outcome} = 'failed') = (${t.failure} IS NOT NULL)`),
+  ],
+);
+
+/** The bytes as they came. Apart from `deliveries`, so that raw data can go sooner than the record of what it meant. */
+export const deliveryBodies = sluice.table("delivery_bodies", {
+  deliveryId: uuid()
+    .primaryKey()
+    .references(() => deliveries.id, { onDelete: "cascade" }),
+  headers: jsonb().$type<Record<string, string>>().notNull(),
+  body: bytes().notNull(),
+});
+
+/** Numbers events in the order in which they were recorded; drawn while the repository is locked. */
+export const eventSequence = sluice.sequence("event_sequence");
+
+/** One normalised fact of a delivery. */
+export const events = sluice.table(
+  "events",
+  {
+    id: id(),
+    deliveryId: uuid()
+      .notNull()
+      .references(() => deliveries.id),
+    /** Place within the delivery, from 0. */
+    index: integer().notNull(),
+    sequence: bigint({ mode: "number" }).notNull(),
+    kind: text({ enum: ["push", "unsupported"] }).notNull(),
+    eventKey: text().notNull(),
+    /** Null for an event of an unsupported key, whose body is not read. */
+    repositoryId: uuid().references(() => repositories.id),
+    refKind: text({ enum: ["branch", "tag", "other"] }),
+    refName: text(),
+    change: text({ enum: ["created", "updated", "deleted"] }),
+    oldSha: text(),
+    newSha: text(),
+    forced: boolean().notNull().default(false),
+    /** Sequence of the event by which the branch came to `newSha`; null for anything but a branch. */
+    branchArrival: bigint({ mode: "number" }),
+    /** The commit and the actor, for people and for the trigger document. */
+    facts: jsonb().$type<Record<string, unknown>>().notNull().default({}),
+    receivedAt: time().notNull(),
+    recordedAt: time().notNull().defaultNow(),
+    /** When decisions for all its targets were committed. */
+    decidedAt: time(),
+  },
+  (t) => [
+    uniqueIndex("events_identity_key").on(t.deliveryId, t.index),
+    index("events_undecided_idx")
+      .on(t.repositoryId, t.refName, t.sequence)
+      .where(sql`${t.decidedAt} IS NULL`),
+    check("events_kind_check", sql`${t.kind} IN ('push', 'unsupported')`),
+    check(
+      "events_push_check",
+      sql`${t.kind} <> 'push' OR (${t.repositoryId} IS NOT NULL AND ${t.refKind} IS NOT NULL AND ${t.refName} IS NOT NULL AND ${t.change} IS NOT NULL)`,
+    ),
+  ],
+);
+
+/** Heads as deliveries reported them, per branch of a repository. */
+export const branches = sluice.table(
+  "branches",
+  {
+    repositoryId: uuid()
+      .notNull()
+      .references(() => repositories.id),
+    name: text().notNull(),
+    /** Null: deleted. */
+    headSha: text(),
+    arrivalSequence: bigint({ mode: "number" }).notNull(),
+    updatedAt: time().notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ name: "branches_pkey", columns: [t.repositoryId, t.name] })],
+);

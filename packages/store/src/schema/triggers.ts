@@ -1,0 +1,139 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+import { createdAt, id, sluice, time } from "./columns.ts";
+import { events } from "./deliveries.ts";
+import { repositories, targets } from "./targets.ts";
+
+/** The request to run, which a scheduler claims and reports on (rules 26 to 29). */
+export const triggers = sluice.table(
+  "triggers",
+  {
+    id: id(),
+    targetId: uuid()
+      .notNull()
+      .references(() => targets.id),
+    repositoryId: uuid()
+      .notNull()
+      .references(() => repositories.id),
+    eventId: uuid()
+      .notNull()
+      .references(() => events.id),
+    runType: text({ enum: ["tracked", "proposed"] }).notNull(),
+    /** 40 hex digits. */
+    commitSha: text().notNull(),
+    refName: text().notNull(),
+    /** The commit that the ref left, when known. */
+    baseSha: text(),
+    /** The arrival of the branch at this commit: a commit that comes back is a new trigger (rule 26). */
+    branchArrival: bigint({ mode: "number" }).notNull(),
+    /** Order of claiming within a target (rule 29): the sequence of the event. */
+    position: bigint({ mode: "number" }).notNull(),
+    state: text({
+      enum: [
+        "blocked",
+        "queued",
+        "claimed",
+        "running",
+        "waiting",
+        "lost",
+        "succeeded",
+        "failed",
+        "canceled",
+        "superseded",
+      ],
+    })
+      .notNull()
+      .default("queued"),
+    changes: jsonb().$type<Record<string, unknown>>().notNull(),
+    moduleVersion: text(),
+    cancelRequested: boolean().notNull().default(false),
+    /** How often it was claimed. */
+    attempt: integer().notNull().default(0),
+    /** Proves to the api that a report comes from the present holder; a new one for each claim. */
+    leaseToken: uuid(),
+    leaseHolder: text(),
+    leaseExpiresAt: time(),
+    runId: text(),
+    runUrl: text(),
+    message: text(),
+    createdAt: createdAt(),
+    updatedAt: createdAt(),
+  },
+  (t) => [
+    unique("triggers_identity_key").on(t.targetId, t.runType, t.commitSha, t.branchArrival),
+    index("triggers_claim_idx")
+      .on(sql`(${t.runType} = 'tracked') DESC`, t.position, t.id)
+      .where(sql`${t.state} IN ('queued', 'claimed')`),
+    index("triggers_tracked_open_idx")
+      .on(t.targetId, t.position)
+      .where(
+        sql`${t.runType} = 'tracked' AND ${t.state} IN ('blocked', 'queued', 'claimed', 'running', 'waiting', 'lost')`,
+      ),
+    index("triggers_target_idx").on(t.targetId, t.runType, t.position),
+    index("triggers_lease_idx")
+      .on(t.leaseExpiresAt)
+      .where(sql`${t.state} IN ('claimed', 'running')`),
+    index("triggers_event_idx").on(t.eventId),
+    check("triggers_run_type_check", sql`${t.runType} IN ('tracked', 'proposed')`),
+    check(
+      "triggers_state_check",
+      sql`${t.state} IN ('blocked', 'queued', 'claimed', 'running', 'waiting', 'lost', 'succeeded', 'failed', 'canceled', 'superseded')`,
+    ),
+    check("triggers_commit_sha_check", sql`${t.commitSha} ~ '^[0-9a-f]{40}$'`),
+  ],
+);
+
+/** Every change of a trigger's state, with who and when (rule 28). */
+export const triggerHistory = sluice.table(
+  "trigger_history",
+  {
+    id: id(),
+    triggerId: uuid()
+      .notNull()
+      .references(() => triggers.id),
+    state: text().notNull(),
+    /** The stage of ours or the holder that made the change. */
+    actor: text().notNull(),
+    note: text(),
+    at: createdAt(),
+  },
+  (t) => [index("trigger_history_trigger_idx").on(t.triggerId, t.at)],
+);
+
+/** What an event meant for a target, and why. An event that concerns no target has one row without a target. */
+export const decisions = sluice.table(
+  "decisions",
+  {
+    id: id(),
+    eventId: uuid()
+      .notNull()
+      .references(() => events.id),
+    targetId: uuid().references(() => targets.id),
+    outcome: text({ enum: ["trigger", "hold", "ignore"] }).notNull(),
+    runType: text({ enum: ["tracked", "proposed"] }),
+    reason: text().notNull(),
+    evidence: jsonb().$type<Record<string, unknown>>().notNull(),
+    triggerId: uuid().references(() => triggers.id),
+    decidedAt: createdAt(),
+  },
+  (t) => [
+    unique("decisions_identity_key").on(t.eventId, t.targetId).nullsNotDistinct(),
+    index("decisions_target_idx").on(t.targetId, t.decidedAt),
+    uniqueIndex("decisions_trigger_key")
+      .on(t.triggerId)
+      .where(sql`${t.outcome} = 'trigger'`),
+    check("decisions_outcome_check", sql`${t.outcome} IN ('trigger', 'hold', 'ignore')`),
+  ],
+);
