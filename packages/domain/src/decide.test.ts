@@ -1,0 +1,147 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import type { ChangedFiles } from "./changed-files.ts";
+import { decide, decideWithoutTargets, decisionNeedsFiles, MAX_EVIDENCE_FILES } from "./decide.ts";
+import type { PushEvent } from "./event.ts";
+import type { Target } from "./target.ts";
+
+const aPush = (change: Partial<PushEvent> = {}): PushEvent => ({
+  kind: "push",
+  repository: { uuid: "{r}", fullName: "acme/infra" },
+  actor: null,
+  refKind: "branch",
+  refName: "main",
+  change: "updated",
+  oldSha: "a".repeat(40),
+  newSha: "b".repeat(40),
+  forced: false,
+  commit: null,
+  ...change,
+});
+
+const aTarget = (change: Partial<Target> = {}): Target => ({
+  id: "t",
+  kind: "stack",
+  name: "network",
+  state: "active",
+  trackedBranch: "main",
+  projectRoot: "network",
+  projectGlobs: [],
+  onUnknownFiles: null,
+  ...change,
+});
+
+const listed = (...paths: string[]): ChangedFiles => ({ kind: "listed", paths, spec: "b..a" });
+const unknown: ChangedFiles = { kind: "unknown", because: "diffstat timed out" };
+
+describe("the default policy (rules 19, 20)", () => {
+  test("a push to the tracked branch that touches the root is a tracked run", () => {
+    const decision = decide({
+      event: aPush(),
+      target: aTarget(),
+      files: listed("network/main.tf", "db/x.tf"),
+    });
+    expect(decision).toMatchObject({
+      outcome: "trigger",
+      runType: "tracked",
+      reason: "triggered",
+      evidence: {
+        files: { known: true, total: 1, matched: [{ path: "network/main.tf" }], compared: "b..a" },
+      },
+    });
+  });
+
+  test("the same on another branch is a proposed run", () => {
+    const decision = decide({
+      event: aPush({ refName: "feature/x" }),
+      target: aTarget(),
+      files: listed("network/main.tf"),
+    });
+    expect(decision).toMatchObject({ outcome: "trigger", runType: "proposed" });
+  });
+
+  test("a push that touches neither root nor globs is ignored, with what was compared", () => {
+    const decision = decide({ event: aPush(), target: aTarget(), files: listed("network2/main.tf") });
+    expect(decision).toMatchObject({
+      outcome: "ignore",
+      reason: "outside_project_root",
+      evidence: { files: { compared: "b..a", total: 0 } },
+    });
+  });
+
+  test("an empty root needs no files: every push concerns it (rule 16)", () => {
+    const target = aTarget({ projectRoot: "/" });
+    expect(decisionNeedsFiles(aPush(), target)).toBe(false);
+    expect(decide({ event: aPush(), target, files: null })).toMatchObject({ outcome: "trigger" });
+  });
+
+  test.each([
+    ["a tag", aPush({ refKind: "tag", refName: "v1.0.0" }), aTarget(), "tag"],
+    ["a deleted branch (rule 23)", aPush({ change: "deleted", newSha: null }), aTarget(), "branch_deleted"],
+    ["a detached target (rule 5)", aPush(), aTarget({ state: "detached" }), "integration_detached"],
+    ["a disabled target", aPush(), aTarget({ state: "disabled" }), "target_disabled"],
+    ["an unknown kind of ref", aPush({ refKind: "other" }), aTarget(), "unsupported_event"],
+  ])("%s runs nothing and asks Bitbucket nothing", (_, event, target, reason) => {
+    expect(decisionNeedsFiles(event, target)).toBe(false);
+    expect(decide({ event, target, files: null })).toMatchObject({ outcome: "ignore", reason });
+  });
+});
+
+describe("unknown files (rule 17)", () => {
+  test.each([
+    ["tracked", null, "hold"],
+    ["proposed", null, "trigger"],
+    ["tracked", "run", "trigger"],
+    ["tracked", "skip", "ignore"],
+    ["proposed", "hold", "hold"],
+    ["proposed", "skip", "ignore"],
+  ] as const)("a %s run with on_unknown %s: %s", (runType, onUnknownFiles, outcome) => {
+    const event = aPush({ refName: runType === "tracked" ? "main" : "feature" });
+    const decision = decide({ event, target: aTarget({ onUnknownFiles }), files: unknown });
+    expect(decision).toMatchObject({
+      outcome,
+      evidence: { files: { known: false, because: "diffstat timed out" } },
+    });
+  });
+});
+
+test("a first push of the tracked branch counts every file as changed, and says so", () => {
+  const files: ChangedFiles = { kind: "all", because: "the tracked branch main is new" };
+  expect(
+    decide({ event: aPush({ change: "created", oldSha: null }), target: aTarget(), files }),
+  ).toMatchObject({
+    outcome: "trigger",
+    runType: "tracked",
+    evidence: { files: { because: "the tracked branch main is new" } },
+  });
+});
+
+test("evidence keeps a bounded number of files and the full count", () => {
+  const paths = Array.from({ length: 500 }, (_, index) => `network/${String(index)}.tf`);
+  const decision = decide({ event: aPush(), target: aTarget(), files: listed(...paths) });
+  expect(decision.evidence.files?.matched).toHaveLength(MAX_EVIDENCE_FILES);
+  expect(decision.evidence.files?.total).toBe(500);
+});
+
+test("an event without targets, or of an unsupported key, is explained as a whole", () => {
+  expect(decideWithoutTargets(aPush(), 0)).toMatchObject({ reason: "no_target" });
+  expect(decideWithoutTargets(aPush(), 1)).toBeNull();
+  expect(decideWithoutTargets({ kind: "unsupported", eventKey: "repo:fork" }, 3)).toMatchObject({
+    reason: "unsupported_event",
+    evidence: { eventKey: "repo:fork" },
+  });
+});
+
+test("the order of the files does not change what is decided", () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.constantFrom("network/a", "network/b", "db/c", "x", "network2/y")),
+      (paths) => {
+        const outcome = (list: readonly string[]) =>
+          decide({ event: aPush(), target: aTarget(), files: listed(...list) }).outcome;
+        expect(outcome(paths.toReversed())).toBe(outcome(paths));
+      },
+    ),
+  );
+});
