@@ -1,6 +1,8 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 
+import { createConnectionLeases, type ConnectionLeases } from "./connection-lease.ts";
+
 /** Where statements run: the pool, or one transaction of `withTransaction`. */
 export interface Database {
   readonly sql: postgres.ISql<Types>;
@@ -10,6 +12,8 @@ export interface Database {
 /** The pool. One per process; whoever opens it closes it. */
 export interface Store extends Database {
   readonly sql: postgres.Sql<Types>;
+  /** Used by `withTransaction` alone. */
+  readonly connections: ConnectionLeases;
   /** Finishes statements under way within `graceMs`, then closes every connection. */
   close(graceMs?: number): Promise<void>;
 }
@@ -29,6 +33,9 @@ export interface StoreOptions {
 const CONNECT_TIMEOUT_S = 5;
 const STATEMENT_TIMEOUT_MS = 30_000;
 
+/** Connections of a process that transactions may use; the others serve single statements. */
+const TRANSACTION_SHARE = 0.5;
+
 /**
  * Opens a pool; connections are made when first used, so that this succeeds also while Postgres is away.
  *
@@ -36,8 +43,32 @@ const STATEMENT_TIMEOUT_MS = 30_000;
  * written by hand give JSON as text with a cast, and read times as text.
  */
 export function openStore(options: StoreOptions): Store {
-  const sql = postgres(options.url, {
-    max: options.maxConnections,
+  const forTransactions = Math.max(1, Math.floor(options.maxConnections * TRANSACTION_SHARE));
+  const sql = openClient(options, { max: Math.max(1, options.maxConnections - forTransactions) });
+  const orm = drizzle(sql, { casing: "snake_case" });
+  const connections = createConnectionLeases(forTransactions, (onclose) => {
+    const client = openClient(options, { max: 1, onclose });
+    // For what it does to the client's parsers, so that statements read alike within transactions and without.
+    drizzle(client);
+    return client;
+  });
+  return {
+    sql,
+    orm,
+    connections,
+    async close(graceMs = 5_000) {
+      const timeoutS = Math.ceil(graceMs / 1_000);
+      await Promise.all([sql.end({ timeout: timeoutS }), connections.close(timeoutS)]);
+    },
+  };
+}
+
+function openClient(
+  options: StoreOptions,
+  own: { readonly max: number; readonly onclose?: () => void },
+): postgres.Sql<Types> {
+  return postgres(options.url, {
+    ...own,
     connect_timeout: CONNECT_TIMEOUT_S,
     idle_timeout: 60,
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 2),
@@ -50,10 +81,4 @@ export function openStore(options: StoreOptions): Store {
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: (value: number) => String(value) } },
     onnotice: () => undefined,
   });
-  const orm = drizzle(sql, { casing: "snake_case" });
-  return {
-    sql,
-    orm,
-    close: (graceMs = 5_000) => sql.end({ timeout: Math.ceil(graceMs / 1_000) }),
-  };
 }
