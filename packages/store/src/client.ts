@@ -40,7 +40,8 @@ const TRANSACTION_SHARE = 0.5;
  * Opens a pool; connections are made when first used, so that this succeeds also while Postgres is away.
  *
  * Drizzle sets the client's JSON and time parsers to pass text through (drizzle-orm/postgres-js/driver.js): statements
- * written by hand give JSON as text with a cast, and read times as text.
+ * written by hand give JSON as text with a cast, and read times as text. It does the same to arrays of times, so those
+ * are given as `text[]`; and so are arrays of booleans, whose type the driver takes for that of one value.
  */
 export function openStore(options: StoreOptions): Store {
   const forTransactions = Math.max(1, Math.floor(options.maxConnections * TRANSACTION_SHARE));

@@ -11,8 +11,10 @@ export interface IntegrationRow {
   readonly spaceId: string | null;
   readonly credentialKind: StoredIntegration["credentialKind"];
   readonly credentialEmail: string | null;
-  readonly credentialCiphertext: string;
-  readonly webhookSecretCiphertext: string;
+  /** Null only where none is stored. */
+  readonly credentialCiphertext: string | null;
+  /** Null only where none is stored. */
+  readonly webhookSecretCiphertext: string | null;
   readonly previousSecretCiphertext: string | null;
   /** From now; null: without an end, or no previous secret. */
   readonly previousSecretExpiresInMs: number | null;
@@ -90,12 +92,12 @@ export async function saveCallBudgets(
     ON CONFLICT (integration_id) DO UPDATE SET calls_per_hour = excluded.calls_per_hour`;
 }
 
-/** Deletes integrations: the rows stay for what refers to them, the secrets go. Their targets are detached (rule 5). */
+/**
+ * Deletes integrations: the rows stay for what refers to them, the secrets go. The caller detaches their targets in the
+ * same transaction.
+ */
 export async function deleteIntegrations(db: Database, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  await db.sql`
-    UPDATE sluice.targets SET integration_id = NULL, updated_at = now()
-    WHERE integration_id = ANY(${ids}::uuid[]) AND removed_at IS NULL`;
   await db.sql`
     UPDATE sluice.integrations
     SET credential_ciphertext = NULL, credential_email = NULL, webhook_secret_ciphertext = NULL,

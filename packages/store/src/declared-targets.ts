@@ -139,3 +139,11 @@ export async function removeTargets(tx: Database, ids: readonly string[]): Promi
     UPDATE sluice.targets SET removed_at = now(), updated_at = now()
     WHERE id = ANY(${ids}::uuid[]) AND removed_at IS NULL`;
 }
+
+/** Takes from targets the integrations that are deleted (rule 5). */
+export async function detachTargets(tx: Database, integrationIds: readonly string[]): Promise<void> {
+  if (integrationIds.length === 0) return;
+  await tx.sql`
+    UPDATE sluice.targets SET integration_id = NULL, updated_at = now()
+    WHERE integration_id = ANY(${integrationIds}::uuid[]) AND removed_at IS NULL`;
+}

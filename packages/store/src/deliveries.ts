@@ -32,7 +32,7 @@ export async function insertDeliveries(
   const inserted = await db.sql<{ id: string }[]>`
     INSERT INTO sluice.deliveries
       (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
-    SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure::jsonb, body_bytes
+    SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at::timestamptz, outcome, failure::jsonb, body_bytes
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.integrationId)}::uuid[],
@@ -41,7 +41,7 @@ export async function insertDeliveries(
       ${rows.map((row) => row.eventKey)}::text[],
       ${rows.map((row) => row.attempt)}::int[],
       ${rows.map((row) => row.secretVersion)}::text[],
-      ${rows.map((row) => row.receivedAt)}::timestamptz[],
+      ${rows.map((row) => row.receivedAt)}::text[],
       ${rows.map((row) => row.outcome)}::text[],
       ${rows.map((row) => (row.failure === null ? null : JSON.stringify(row.failure)))}::text[],
       ${rows.map((row) => row.body.byteLength)}::int[]

@@ -41,8 +41,8 @@ export async function insertEvents(db: Database, events: readonly NewEvent[]): P
     INSERT INTO sluice.events
       (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
        branch_arrival, facts, received_at)
-    SELECT delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
-           branch_arrival, facts::jsonb, received_at
+    SELECT delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced::boolean,
+           branch_arrival, facts::jsonb, received_at::timestamptz
     FROM unnest(
       ${rows.map((row) => row.deliveryId)}::uuid[],
       ${rows.map((row) => row.index)}::int[],
@@ -55,10 +55,10 @@ export async function insertEvents(db: Database, events: readonly NewEvent[]): P
       ${rows.map((row) => row.change)}::text[],
       ${rows.map((row) => row.oldSha)}::text[],
       ${rows.map((row) => row.newSha)}::text[],
-      ${rows.map((row) => row.forced)}::boolean[],
+      ${rows.map((row) => String(row.forced))}::text[],
       ${rows.map((row) => row.branchArrival)}::bigint[],
       ${rows.map((row) => row.facts)}::text[],
-      ${rows.map((row) => row.receivedAt)}::timestamptz[]
+      ${rows.map((row) => row.receivedAt)}::text[]
     ) AS new (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha,
               forced, branch_arrival, facts, received_at)
     ON CONFLICT (delivery_id, index) DO NOTHING`;

@@ -73,14 +73,18 @@ export const triggers = sluice.table(
   },
   (t) => [
     unique("triggers_identity_key").on(t.targetId, t.runType, t.commitSha, t.branchArrival),
-    index("triggers_claim_idx")
-      .on(sql`(${t.runType} = 'tracked') DESC`, t.position, t.id)
-      .where(sql`${t.state} IN ('queued', 'claimed')`),
+    index("triggers_proposed_claim_idx")
+      .on(t.position, t.id)
+      .where(sql`${t.runType} = 'proposed' AND ${t.state} IN ('queued', 'claimed')`),
     index("triggers_tracked_open_idx")
-      .on(t.targetId, t.position)
+      .on(t.targetId, t.position, t.id)
       .where(
         sql`${t.runType} = 'tracked' AND ${t.state} IN ('blocked', 'queued', 'claimed', 'running', 'waiting', 'lost')`,
       ),
+    // A target's slot: no two of its tracked triggers are ever in flight, whatever a statement believed (rule 28).
+    uniqueIndex("triggers_slot_key")
+      .on(t.targetId)
+      .where(sql`${t.runType} = 'tracked' AND ${t.state} IN ('claimed', 'running', 'waiting', 'lost')`),
     index("triggers_target_idx").on(t.targetId, t.runType, t.position),
     index("triggers_lease_idx")
       .on(t.leaseExpiresAt)

@@ -1,0 +1,5 @@
+DROP INDEX "sluice"."triggers_claim_idx";--> statement-breakpoint
+DROP INDEX "sluice"."triggers_tracked_open_idx";--> statement-breakpoint
+CREATE INDEX "triggers_proposed_claim_idx" ON "sluice"."triggers" USING btree ("position","id") WHERE "sluice"."triggers"."run_type" = 'proposed' AND "sluice"."triggers"."state" IN ('queued', 'claimed');--> statement-breakpoint
+CREATE UNIQUE INDEX "triggers_slot_key" ON "sluice"."triggers" USING btree ("target_id") WHERE "sluice"."triggers"."run_type" = 'tracked' AND "sluice"."triggers"."state" IN ('claimed', 'running', 'waiting', 'lost');--> statement-breakpoint
+CREATE INDEX "triggers_tracked_open_idx" ON "sluice"."triggers" USING btree ("target_id","position","id") WHERE "sluice"."triggers"."run_type" = 'tracked' AND "sluice"."triggers"."state" IN ('blocked', 'queued', 'claimed', 'running', 'waiting', 'lost');

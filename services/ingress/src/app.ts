@@ -1,0 +1,26 @@
+import type { HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+
+import { createWebhookRoute, type WebhookRouteOptions } from "./webhook-route.ts";
+
+export interface IngressAppOptions extends WebhookRouteOptions {
+  /** `/healthz`, `/readyz`, `/metrics`. */
+  readonly operations: Hono;
+}
+
+/** The ingress's routes: one for webhooks, and what operators ask. */
+export function createIngressApp(options: IngressAppOptions): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.post("/webhooks/bitbucket-cloud/:slug", createWebhookRoute(options));
+  app.all("/webhooks/bitbucket-cloud/:slug", (c) =>
+    c.json({ error: "method_not_allowed", expected: "POST" }, 405, { Allow: "POST" }),
+  );
+  app.route("/", options.operations);
+  app.notFound((c) => c.json({ error: "not_found" }, 404));
+  app.onError((error, c) => {
+    options.logger.error({ err: error, path: c.req.path }, "request.failed");
+    // A 5xx, because Bitbucket then sends again: nothing was kept.
+    return c.json({ error: "internal_error" }, 500);
+  });
+  return app;
+}

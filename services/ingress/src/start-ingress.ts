@@ -1,0 +1,126 @@
+import { previousSecretContext, webhookSecretContext } from "@sluice/domain/secret-context";
+import { openQueueBackend, type QueueBackend } from "@sluice/queue/backend";
+import {
+  encodeDeliveries,
+  MAX_DELIVERIES_PER_JOB,
+  type DeliveriesPayload,
+  type RawDelivery,
+} from "@sluice/queue/delivery-codec";
+import { createGroupCommit } from "@sluice/queue/group-commit";
+import { createProducer, type Producer } from "@sluice/queue/producer";
+import { parseQueueUrl } from "@sluice/queue/queue-url";
+import { deliveriesQueue } from "@sluice/queue/queues";
+import { startHttpServer } from "@sluice/runtime/http-server";
+import type { Keyring } from "@sluice/runtime/keyring";
+import type { RunningService } from "@sluice/runtime/lifecycle";
+import type { Logger } from "@sluice/runtime/logger";
+import { countDeliveries, createMetrics } from "@sluice/runtime/metrics";
+import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
+import { openStore } from "@sluice/store/client";
+import type { WebhookIntegration } from "@sluice/store/integrations";
+
+import { createIngressApp } from "./app.ts";
+import type { IngressConfiguration } from "./config.ts";
+import { startIntegrationCache } from "./integration-cache.ts";
+
+const MAX_BYTES_PER_JOB = 4 * 1024 * 1024;
+/** Accepted but not yet durable; above it senders are asked to come back. */
+const MAX_WAITING_DELIVERIES = 10_000;
+/** The cache reads and listens; nothing here needs more. */
+const DATABASE_CONNECTIONS = 2;
+
+export interface RunningIngress extends RunningService {
+  readonly url: string;
+}
+
+/** Starts receiving webhooks. Postgres and the queue may be away at that time: senders are then answered 503. */
+export async function startIngress(input: {
+  readonly configuration: IngressConfiguration;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+  /** Keeps the queues of tests apart. */
+  readonly queueNamespace?: string;
+}): Promise<RunningIngress> {
+  const { configuration, logger, signal } = input;
+  const store = openStore({
+    url: configuration.databaseUrl,
+    maxConnections: DATABASE_CONNECTIONS,
+    applicationName: "sluice-ingress",
+  });
+  const backend = openQueueBackend(parseQueueUrl(configuration.queueUrl), {
+    logger,
+    ...(input.queueNamespace === undefined ? {} : { namespace: input.queueNamespace }),
+  });
+  const producer = createProducer(backend, deliveriesQueue);
+  const integrations = await startIntegrationCache({
+    store,
+    logger,
+    decryptSecrets: (integration) => decryptSecrets(configuration.keyring, integration),
+  });
+  const commits = commitDeliveries(producer);
+  const metrics = createMetrics({ service: "ingress" });
+  const app = createIngressApp({
+    integrations,
+    enqueue: (delivery) => commits.add(delivery),
+    maxBodyBytes: configuration.maxBodyBytes,
+    logger,
+    countAnswer: countDeliveries(metrics),
+    operations: createOperationsRoutes({
+      metrics,
+      checks: { integrations: () => integrations.check(), queue: () => backend.check() },
+      ...(signal === undefined ? {} : { signal }),
+    }),
+  });
+  const server = await startHttpServer({
+    app,
+    host: configuration.host,
+    port: configuration.port,
+    limits: { requestTimeoutMs: configuration.requestTimeoutMs },
+    logger,
+  });
+  void warnAboutDurability(backend, logger);
+  return {
+    url: server.url,
+    async close(graceMs) {
+      await server.close(graceMs);
+      await commits.drain();
+      await integrations.close();
+      await producer.close();
+      await backend.close();
+      await store.close();
+    },
+  };
+}
+
+/** Deliveries that come while a job is being stored travel together in the next one. */
+function commitDeliveries(producer: Producer<DeliveriesPayload>) {
+  return createGroupCommit<RawDelivery, void>({
+    maxItems: MAX_DELIVERIES_PER_JOB,
+    maxBytes: MAX_BYTES_PER_JOB,
+    maxQueued: MAX_WAITING_DELIVERIES,
+    sizeOf: (delivery) => delivery.body.byteLength,
+    commit: async (deliveries) => {
+      await producer.add(await encodeDeliveries(deliveries));
+    },
+  });
+}
+
+function decryptSecrets(keyring: Keyring, integration: WebhookIntegration) {
+  const { id, webhookSecretCiphertext, previousSecretCiphertext } = integration;
+  return {
+    current: keyring.decrypt(webhookSecretCiphertext, webhookSecretContext(id)),
+    previous:
+      previousSecretCiphertext === null
+        ? null
+        : keyring.decrypt(previousSecretCiphertext, previousSecretContext(id)),
+  };
+}
+
+/** 202 means durable: where the queue's server is set so that it is not, an operator has to know. */
+async function warnAboutDurability(backend: QueueBackend, logger: Logger): Promise<void> {
+  try {
+    for (const warning of await backend.durabilityWarnings()) logger.warn({ warning }, "queue.not_durable");
+  } catch (error) {
+    logger.warn({ err: error }, "queue.durability_unknown");
+  }
+}

@@ -1,0 +1,145 @@
+import type { HttpBindings } from "@hono/node-server";
+import { isJsonContentType, parseDeliveryHeaders } from "@sluice/bitbucket/headers";
+import { verifySignature } from "@sluice/bitbucket/signature";
+import { AppError } from "@sluice/domain/app-error";
+import type { RawDelivery } from "@sluice/queue/delivery-codec";
+import type { Context, Handler } from "hono";
+import type { Logger } from "@sluice/runtime/logger";
+
+import { deliveryId } from "./delivery-id.ts";
+import type { IntegrationCache } from "./integration-cache.ts";
+import { readBody } from "./read-body.ts";
+
+export interface WebhookRouteOptions {
+  readonly integrations: Pick<IntegrationCache, "find">;
+  /** Resolves when the delivery is durable; rejects with AppError `queue_unavailable` or `queue_overloaded`. */
+  readonly enqueue: (delivery: RawDelivery) => Promise<void>;
+  readonly maxBodyBytes: number;
+  readonly logger: Logger;
+  readonly countAnswer: (status: number) => void;
+}
+
+interface Answer {
+  readonly status: 202 | 400 | 401 | 408 | 413 | 415 | 503;
+  readonly body: Readonly<Record<string, string>>;
+  /** What the log says beyond the status. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+/** Bitbucket retries at once or not at all; people who resend by hand can wait this long. */
+const RETRY_AFTER_S = "5";
+/** One answer for an unknown slug and for a wrong signature (rule 8). */
+const UNAUTHORIZED: Answer = { status: 401, body: { error: "invalid_signature" } };
+
+/**
+ * Receives a webhook: size, slug, signature over the raw bytes, headers, queue, 202, in this order (rule 7). Nothing is
+ * parsed before it is verified, and 202 means durable.
+ */
+export function createWebhookRoute(
+  options: WebhookRouteOptions,
+): Handler<{ Bindings: HttpBindings }, "/webhooks/bitbucket-cloud/:slug"> {
+  return async (c) => {
+    const startedAt = performance.now();
+    const slug = c.req.param("slug");
+    const answer = await receive(c, slug, options);
+    options.countAnswer(answer.status);
+    const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
+    const level = answer.status === 202 ? "info" : "warn";
+    options.logger[level]({ slug, status: answer.status, ...answer.facts, durationMs }, "webhook.answered");
+    if (answer.status === 503) c.header("Retry-After", RETRY_AFTER_S);
+    // What was not read must not be taken for the next request on this connection.
+    if (answer.status === 413 || answer.status === 408) c.header("Connection", "close");
+    return c.json(answer.body, answer.status);
+  };
+}
+
+async function receive(
+  c: Context<{ Bindings: HttpBindings }>,
+  slug: string,
+  options: WebhookRouteOptions,
+): Promise<Answer> {
+  const read = await readBody(c.env.incoming, options.maxBodyBytes);
+  if (read.kind === "too_large") {
+    return { status: 413, body: { error: "body_too_large", limit_bytes: String(options.maxBodyBytes) } };
+  }
+  if (read.kind === "aborted") return { status: 408, body: { error: "body_incomplete" } };
+
+  const lookup = options.integrations.find(slug);
+  if (lookup.kind === "unavailable") {
+    return { status: 503, body: { error: "integrations_unavailable" } };
+  }
+  const integration = lookup.kind === "known" ? lookup.integration : null;
+  const secretVersion = verifySignature({
+    body: read.body,
+    header: c.req.header("x-hub-signature"),
+    secrets: integration?.secrets ?? null,
+  });
+  if (integration === null || secretVersion === null) {
+    return {
+      ...UNAUTHORIZED,
+      facts: { knownSlug: integration !== null, signed: c.req.header("x-hub-signature") !== undefined },
+    };
+  }
+
+  const headers = readHeaders(c);
+  if ("status" in headers) return headers;
+  const id = deliveryId(integration.id, headers.requestId);
+  const facts = {
+    deliveryId: id,
+    requestId: headers.requestId,
+    eventKey: headers.eventKey,
+    attempt: headers.attempt,
+    secretVersion,
+    bytes: read.body.byteLength,
+  };
+  try {
+    await options.enqueue({
+      id,
+      integrationId: integration.id,
+      ...headers,
+      secretVersion,
+      receivedAt: new Date().toISOString(),
+      headers: keptHeaders(c),
+      body: read.body,
+    });
+  } catch (error) {
+    const code = error instanceof AppError ? error.code : "queue_unavailable";
+    return { status: 503, body: { error: code }, facts: { ...facts, err: error } };
+  }
+  return { status: 202, body: { id }, facts };
+}
+
+type DeliveryHeaders = Pick<RawDelivery, "eventKey" | "requestId" | "hookId" | "attempt">;
+
+function readHeaders(c: Context): Answer | DeliveryHeaders {
+  if (!isJsonContentType(c.req.header("content-type"))) {
+    return { status: 415, body: { error: "unsupported_content_type", expected: "application/json" } };
+  }
+  const parsed = parseDeliveryHeaders((name) => c.req.header(name));
+  switch (parsed.kind) {
+    case "missing":
+      return { status: 400, body: { error: "missing_header", header: parsed.header } };
+    case "invalid":
+      return {
+        status: 400,
+        body: { error: "invalid_header", header: parsed.header, because: parsed.because },
+      };
+    case "ok":
+      return {
+        eventKey: parsed.eventKey,
+        requestId: parsed.requestId,
+        hookId: parsed.hookId,
+        attempt: parsed.attempt,
+      };
+  }
+}
+
+/** Of the request's headers, those worth keeping beside the body; the signature is not, since it has done its work. */
+function keptHeaders(c: Context): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of ["user-agent", "content-type", "x-forwarded-for"]) {
+    const value = c.req.header(name);
+    if (value !== undefined) kept[name] = value.slice(0, 512);
+  }
+  return kept;
+}
