@@ -30,7 +30,7 @@ export function createMetrics({ service }: { readonly service: string }): Metric
 }
 
 /** Every status with which the ingress answers a delivery. */
-const DELIVERY_ANSWERS = [202, 400, 401, 413, 415, 503] as const;
+const DELIVERY_ANSWERS = [202, 400, 401, 408, 413, 415, 503] as const;
 /** A status with which the ingress answers a delivery. */
 export type DeliveryAnswer = (typeof DELIVERY_ANSWERS)[number];
 

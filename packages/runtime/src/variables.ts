@@ -28,7 +28,7 @@ export const databaseVariables = defineConfiguration({
   },
 });
 
-/** Where work waits: `queueUrl`, whose protocol chooses the backend. */
+/** Where work waits: `queueUrl`, whose protocol chooses the backend, and `queueNamespace`. */
 export const queueVariables = defineConfiguration({
   queueUrl: {
     name: "SLUICE_QUEUE_URL",
@@ -42,6 +42,14 @@ export const queueVariables = defineConfiguration({
     secret: true,
     example: "redis+sentinel://:secret@sentinel-1:26379,sentinel-2:26379/mymaster",
     fallbacks: ["REDIS_URL", "DATABASE_URL"],
+  },
+  queueNamespace: {
+    name: "SLUICE_QUEUE_NAMESPACE",
+    schema: parsedText("small letters, digits and _, a letter first, at most 40", (value) =>
+      /^[a-z][a-z0-9_]{0,39}$/.test(value) ? value : null,
+    ),
+    description: "Keeps the queues of several installations on the same servers apart.",
+    default: "sluice",
   },
 });
 

@@ -70,6 +70,7 @@ describe.each(backends)("ingress on $name", ({ name, url }) => {
         ...loadConfiguration(ingressVariables, {
           DATABASE_URL: database.url,
           SLUICE_QUEUE_URL: queueUrl,
+          SLUICE_QUEUE_NAMESPACE: namespace,
           SLUICE_ENCRYPTION_KEYS: generateKey(),
           INGRESS_HOST: "127.0.0.1",
           INGRESS_PORT: "0",
@@ -78,7 +79,6 @@ describe.each(backends)("ingress on $name", ({ name, url }) => {
         }),
         keyring,
       },
-      queueNamespace: namespace,
       logger: createLogger({
         service: "ingress",
         level: "info",

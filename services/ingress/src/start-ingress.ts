@@ -38,8 +38,6 @@ export async function startIngress(input: {
   readonly configuration: IngressConfiguration;
   readonly logger: Logger;
   readonly signal?: AbortSignal;
-  /** Keeps the queues of tests apart. */
-  readonly queueNamespace?: string;
 }): Promise<RunningIngress> {
   const { configuration, logger, signal } = input;
   const store = openStore({
@@ -49,7 +47,7 @@ export async function startIngress(input: {
   });
   const backend = openQueueBackend(parseQueueUrl(configuration.queueUrl), {
     logger,
-    ...(input.queueNamespace === undefined ? {} : { namespace: input.queueNamespace }),
+    namespace: configuration.queueNamespace,
   });
   const producer = createProducer(backend, deliveriesQueue);
   const integrations = await startIntegrationCache({
@@ -71,12 +69,21 @@ export async function startIngress(input: {
       ...(signal === undefined ? {} : { signal }),
     }),
   });
+  const letGo = async (): Promise<void> => {
+    await integrations.close();
+    await producer.close();
+    await backend.close();
+    await store.close();
+  };
   const server = await startHttpServer({
     app,
     host: configuration.host,
     port: configuration.port,
     limits: { requestTimeoutMs: configuration.requestTimeoutMs },
     logger,
+  }).catch(async (error: unknown) => {
+    await letGo();
+    throw error;
   });
   void warnAboutDurability(backend, logger);
   return {
@@ -84,17 +91,14 @@ export async function startIngress(input: {
     async close(graceMs) {
       await server.close(graceMs);
       await commits.drain();
-      await integrations.close();
-      await producer.close();
-      await backend.close();
-      await store.close();
+      await letGo();
     },
   };
 }
 
 /** Deliveries that come while a job is being stored travel together in the next one. */
 function commitDeliveries(producer: Producer<DeliveriesPayload>) {
-  return createGroupCommit<RawDelivery, void>({
+  return createGroupCommit<RawDelivery>({
     maxItems: MAX_DELIVERIES_PER_JOB,
     maxBytes: MAX_BYTES_PER_JOB,
     maxQueued: MAX_WAITING_DELIVERIES,

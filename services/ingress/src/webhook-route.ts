@@ -5,6 +5,7 @@ import { AppError } from "@sluice/domain/app-error";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import type { Context, Handler } from "hono";
 import type { Logger } from "@sluice/runtime/logger";
+import type { DeliveryAnswer } from "@sluice/runtime/metrics";
 
 import { deliveryId } from "./delivery-id.ts";
 import type { IntegrationCache } from "./integration-cache.ts";
@@ -16,11 +17,11 @@ export interface WebhookRouteOptions {
   readonly enqueue: (delivery: RawDelivery) => Promise<void>;
   readonly maxBodyBytes: number;
   readonly logger: Logger;
-  readonly countAnswer: (status: number) => void;
+  readonly countAnswer: (status: DeliveryAnswer) => void;
 }
 
 interface Answer {
-  readonly status: 202 | 400 | 401 | 408 | 413 | 415 | 503;
+  readonly status: DeliveryAnswer;
   readonly body: Readonly<Record<string, string>>;
   /** What the log says beyond the status. */
   readonly facts?: Readonly<Record<string, unknown>>;

@@ -1,0 +1,43 @@
+import type { ChangedFiles } from "@sluice/domain/changed-files";
+import { decide, decideWithoutTargets, decisionNeedsFiles, type Decision } from "@sluice/domain/decide";
+import type { Target } from "@sluice/domain/target";
+import type { PendingEvent } from "@sluice/store/events";
+
+/** An event with what it means for each target; `targetId` null: for the event as a whole. */
+export interface DecidedEvent {
+  readonly pending: PendingEvent;
+  /** The commit that the ref came to, 40 hex digits; null when nothing can run. */
+  readonly commitSha: string | null;
+  readonly decisions: readonly { readonly targetId: string | null; readonly decision: Decision }[];
+}
+
+/** Whether Bitbucket has to be asked before the event can be decided (rules 12, 16). */
+export function needsBitbucket(pending: PendingEvent, targets: readonly Target[]): boolean {
+  const { event } = pending;
+  if (event.kind !== "push" || targets.length === 0) return false;
+  return isShort(event.newSha) || targets.some((target) => decisionNeedsFiles(event, target));
+}
+
+/** Decides an event for all its targets. */
+export function decideEvent(input: {
+  readonly pending: PendingEvent;
+  readonly targets: readonly Target[];
+  readonly files: ReadonlyMap<string, ChangedFiles>;
+  readonly commitSha: string | null;
+}): DecidedEvent {
+  const { pending, targets, files, commitSha } = input;
+  const { event } = pending;
+  const whole = decideWithoutTargets(event, targets.length);
+  if (whole !== null || event.kind !== "push") {
+    return { pending, commitSha, decisions: whole === null ? [] : [{ targetId: null, decision: whole }] };
+  }
+  const decisions = targets.map((target) => ({
+    targetId: target.id,
+    decision: decide({ event, target, files: files.get(target.id) ?? null }),
+  }));
+  return { pending, commitSha, decisions };
+}
+
+export function isShort(sha: string | null): sha is string {
+  return sha !== null && sha.length < 40;
+}

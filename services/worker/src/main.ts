@@ -1,0 +1,20 @@
+import { loadConfiguration, loadEnvironmentFile } from "@sluice/runtime/configuration";
+import { loadOrExit, runService } from "@sluice/runtime/lifecycle";
+import { createLogger } from "@sluice/runtime/logger";
+
+import { workerVariables } from "./config.ts";
+import { startWorker } from "./start-worker.ts";
+
+loadEnvironmentFile(".env");
+const configuration = loadOrExit(() => loadConfiguration(workerVariables));
+const logger = createLogger({
+  service: "worker",
+  level: configuration.logLevel,
+  format: configuration.logFormat,
+});
+await runService({
+  name: "worker",
+  logger,
+  drainTimeoutMs: configuration.drainTimeoutMs,
+  start: (signal) => startWorker({ configuration, logger, signal }),
+});

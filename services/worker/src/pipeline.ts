@@ -1,0 +1,84 @@
+import { decodeDeliveries, encodeDeliveries, type DeliveriesPayload } from "@sluice/queue/delivery-codec";
+import type { JobHandler } from "@sluice/queue/consumer";
+import type { Producer } from "@sluice/queue/producer";
+import type { EventPayload } from "@sluice/queue/queues";
+import type { Logger } from "@sluice/runtime/logger";
+import type { Store } from "@sluice/store/client";
+import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
+import { listTargetsByRepository } from "@sluice/store/targets";
+import type { BitbucketClient } from "@sluice/bitbucket/client";
+
+import { createDecisionWriter } from "./decide-and-write.ts";
+import type { DecidedEvent } from "./decide-event.ts";
+import { passOnEvents } from "./record/pass-on.ts";
+import { createRecorder } from "./record/record-deliveries.ts";
+import { resolveEvent } from "./resolve/resolve-event.ts";
+
+export interface PipelineOptions {
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly deliveries: Producer<DeliveriesPayload>;
+  readonly events: Producer<EventPayload>;
+  readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
+  /** From the receipt of a delivery to the commit of a trigger that it made. */
+  readonly observeLatencyMs: (latencyMs: number) => void;
+}
+
+/** The way of a delivery through the worker: record, then (where Bitbucket has to be asked) resolve, decide, write. */
+export interface Pipeline {
+  readonly handleDeliveries: JobHandler<DeliveriesPayload>;
+  readonly handleEvent: JobHandler<EventPayload>;
+  /** Gives each event a job; one that has a job keeps it. */
+  enqueueEvents(events: readonly Pick<PendingEvent, "id">[]): Promise<void>;
+  /** Resolves when nothing waits to be written. */
+  drain(): Promise<void>;
+}
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { store, logger } = options;
+  const writer = createDecisionWriter(store);
+  const recorder = createRecorder({
+    store,
+    logger,
+    requeue: async (delivery) => {
+      await options.deliveries.add(await encodeDeliveries([delivery]));
+    },
+  });
+
+  async function enqueueEvents(events: readonly Pick<PendingEvent, "id">[]): Promise<void> {
+    await options.events.addMany(events.map(({ id }) => ({ payload: { v: 1, eventId: id }, jobId: id })));
+  }
+
+  async function writeDecisions(decided: DecidedEvent): Promise<void> {
+    const triggers = await writer.write(decided);
+    const { id: eventId, deliveryId, receivedAt } = decided.pending;
+    const latencyMs = Date.now() - Date.parse(receivedAt);
+    for (let made = 0; made < triggers; made += 1) options.observeLatencyMs(latencyMs);
+    logger.info(
+      { deliveryId, eventId, targets: decided.decisions.length, triggers, latencyMs },
+      "event.decided",
+    );
+  }
+
+  return {
+    async handleDeliveries({ payload }) {
+      const pending = await recorder.record(await decodeDeliveries(payload));
+      await passOnEvents(pending, { store, decideNow: writeDecisions, enqueueEvents });
+    },
+    async handleEvent({ payload }) {
+      const pending = await findPendingEvent(store, payload.eventId);
+      if (pending === null) return;
+      const { repositoryId } = pending;
+      const targets =
+        repositoryId === null
+          ? []
+          : ((await listTargetsByRepository(store, [repositoryId])).get(repositoryId) ?? []);
+      await writeDecisions(await resolveEvent({ pending, targets, store, clientOf: options.clientOf }));
+    },
+    enqueueEvents,
+    async drain() {
+      await recorder.drain();
+      await writer.drain();
+    },
+  };
+}

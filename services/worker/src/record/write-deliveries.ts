@@ -1,0 +1,106 @@
+import { moveBranch, type BranchState } from "@sluice/domain/branch";
+import type { PushEvent } from "@sluice/domain/event";
+import { branchKey, findBranches, saveBranches, type BranchName } from "@sluice/store/branches";
+import type { Database } from "@sluice/store/client";
+import { insertDeliveries, type DeliveryRow } from "@sluice/store/deliveries";
+import {
+  drawEventSequences,
+  insertEvents,
+  listPendingEventsOfDeliveries,
+  type NewEvent,
+  type PendingEvent,
+} from "@sluice/store/events";
+import { lockSeenRepositories, repositoryKey } from "@sluice/store/repositories";
+
+import type { ReadDelivery } from "./read-delivery.ts";
+
+/**
+ * Writes deliveries with their events and moves the branches that they moved, in the transaction given. A delivery that
+ * is recorded already changes nothing.
+ * @returns every event of these deliveries that has no decisions yet, also of those recorded before: whoever recorded
+ * them may have died before it could pass them on.
+ */
+export async function writeDeliveries(
+  tx: Database,
+  deliveries: readonly ReadDelivery[],
+): Promise<PendingEvent[]> {
+  const newIds = await insertDeliveries(tx, deliveries.map(toDeliveryRow));
+  const events = deliveries
+    .filter((delivery, place) => newIds.has(delivery.raw.id) && isFirst(deliveries, place))
+    .flatMap(({ raw, events: found }) => found.map((event, index) => ({ raw, event, index })));
+  if (events.length > 0) {
+    const repositoryIds = await lockRepositoriesOf(tx, events);
+    const sequences = await drawEventSequences(tx, events.length);
+    const numbered = events.map(({ raw, event, index }, place): NewEvent => {
+      const uuid = event.kind === "push" ? event.repository.uuid : null;
+      return {
+        deliveryId: raw.id,
+        index,
+        sequence: sequences[place] ?? 0,
+        eventKey: raw.eventKey,
+        event,
+        repositoryId:
+          uuid === null
+            ? null
+            : (repositoryIds.get(repositoryKey({ integrationId: raw.integrationId, uuid })) ?? null),
+        branchArrival: null,
+        receivedAt: raw.receivedAt,
+      };
+    });
+    await insertEvents(tx, await moveBranches(tx, numbered));
+  }
+  return listPendingEventsOfDeliveries(
+    tx,
+    deliveries.map(({ raw }) => raw.id),
+  );
+}
+
+/** The same request may be in one batch twice; its first place counts. */
+function isFirst(deliveries: readonly ReadDelivery[], place: number): boolean {
+  const id = deliveries[place]?.raw.id;
+  return deliveries.findIndex(({ raw }) => raw.id === id) === place;
+}
+
+function toDeliveryRow({ raw, events, failure }: ReadDelivery): DeliveryRow {
+  return { ...raw, outcome: outcomeOf(events, failure), failure };
+}
+
+function outcomeOf(events: ReadDelivery["events"], failure: ReadDelivery["failure"]): DeliveryRow["outcome"] {
+  if (failure !== null) return "failed";
+  if (events.length === 0) return "no_events";
+  return events.some((event) => event.kind !== "unsupported") ? "events" : "unsupported";
+}
+
+function lockRepositoriesOf(
+  tx: Database,
+  events: readonly { readonly raw: ReadDelivery["raw"]; readonly event: NewEvent["event"] }[],
+): Promise<ReadonlyMap<string, string>> {
+  const seen = events.flatMap(({ raw, event }) =>
+    event.kind === "push" ? [{ integrationId: raw.integrationId, ...event.repository }] : [],
+  );
+  return seen.length === 0 ? Promise.resolve(new Map()) : lockSeenRepositories(tx, seen);
+}
+
+/** Moves each branch through the batch's events in their order, and tells each event where its branch arrived. */
+async function moveBranches(tx: Database, events: readonly NewEvent[]): Promise<NewEvent[]> {
+  const moves = events.flatMap((event) => branchOf(event) ?? []);
+  if (moves.length === 0) return [...events];
+  const known = await findBranches(tx, moves);
+  const moved = new Map<string, BranchName & BranchState>();
+  const arrived = events.map((event) => {
+    const branch = branchOf(event);
+    if (branch === null) return event;
+    const key = branchKey(branch);
+    const before = moved.get(key) ?? known.get(key) ?? null;
+    const after = moveBranch(before, { newSha: branch.newSha, sequence: event.sequence });
+    moved.set(key, { ...branch, ...after });
+    return { ...event, branchArrival: after.arrivalSequence };
+  });
+  await saveBranches(tx, [...moved.values()]);
+  return arrived;
+}
+
+function branchOf({ repositoryId, event }: NewEvent): (BranchName & Pick<PushEvent, "newSha">) | null {
+  if (repositoryId === null || event.kind !== "push" || event.refKind !== "branch") return null;
+  return { repositoryId, name: event.refName, newSha: event.newSha };
+}

@@ -1,0 +1,78 @@
+import type { BitbucketClient } from "@sluice/bitbucket/client";
+import { AppError } from "@sluice/domain/app-error";
+import { decisionNeedsFiles } from "@sluice/domain/decide";
+import type { PushEvent } from "@sluice/domain/event";
+import type { Target } from "@sluice/domain/target";
+import type { Store } from "@sluice/store/client";
+import type { PendingEvent } from "@sluice/store/events";
+import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
+
+import { decideEvent, isShort, type DecidedEvent } from "../decide-event.ts";
+import { findAffectedFiles } from "./affected-files.ts";
+
+/** An event is never given up because Bitbucket was away, or because a token has to be replaced (rule 17). */
+const MENDED_BY_WAITING: ReadonlySet<string> = new Set([
+  "bitbucket_unauthorized",
+  "bitbucket_forbidden",
+  "bitbucket_invalid_credential",
+  "bitbucket_rate_limited",
+  "bitbucket_unavailable",
+  "bitbucket_timeout",
+  "bitbucket_unreachable",
+]);
+const WAIT_MS = 30_000;
+
+/**
+ * Learns from Bitbucket what an event's targets need to know, and decides.
+ * @throws AppError with `retry.afterMs` for anything that waiting can mend: the job holds no worker meanwhile.
+ */
+export async function resolveEvent(input: {
+  readonly pending: PendingEvent;
+  readonly targets: readonly Target[];
+  readonly store: Store;
+  readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
+}): Promise<DecidedEvent> {
+  const { pending, targets } = input;
+  const { event } = pending;
+  if (event.kind !== "push") return decideEvent({ pending, targets, files: new Map(), commitSha: null });
+  try {
+    return await resolvePush({ ...input, event });
+  } catch (error) {
+    throw waitInsteadOfFailing(error);
+  }
+}
+
+async function resolvePush(input: {
+  readonly pending: PendingEvent;
+  readonly event: PushEvent;
+  readonly targets: readonly Target[];
+  readonly store: Store;
+  readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
+}): Promise<DecidedEvent> {
+  const { pending, event, targets } = input;
+  const client = await input.clientOf(pending.integrationId);
+  const newSha = await expandSha(client, event);
+  const asking = targets.filter((target) => decisionNeedsFiles(event, target));
+  const files = await findAffectedFiles({
+    event: { ...event, newSha },
+    targets: asking,
+    lastTracked: await findLastTrackedCommits(
+      input.store,
+      asking.map((target) => target.id),
+    ),
+    getDiffstat: (query) => client.getDiffstat(event.repository, query),
+  });
+  return decideEvent({ pending, targets, files, commitSha: newSha });
+}
+
+/** Short hashes become 40 digits before anything is keyed on them (rule 12). */
+async function expandSha(client: BitbucketClient, event: PushEvent): Promise<string | null> {
+  return isShort(event.newSha) ? (await client.getCommit(event.repository, event.newSha)).sha : event.newSha;
+}
+
+function waitInsteadOfFailing(error: unknown): unknown {
+  if (!(error instanceof AppError) || typeof error.retry === "object" || !MENDED_BY_WAITING.has(error.code)) {
+    return error;
+  }
+  return new AppError(error.code, error.message, { retry: { afterMs: WAIT_MS }, cause: error.cause });
+}

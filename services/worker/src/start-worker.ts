@@ -1,0 +1,191 @@
+import { credentialContext } from "@sluice/domain/secret-context";
+import { createQueueAdministration, type QueueAdministration } from "@sluice/queue/administration";
+import { openQueueBackend } from "@sluice/queue/backend";
+import { createConsumer, type JobOutcome } from "@sluice/queue/consumer";
+import { createProducer } from "@sluice/queue/producer";
+import { parseQueueUrl } from "@sluice/queue/queue-url";
+import { allQueues, deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
+import { startHttpServer } from "@sluice/runtime/http-server";
+import type { RunningService } from "@sluice/runtime/lifecycle";
+import type { Logger } from "@sluice/runtime/logger";
+import {
+  countJobs,
+  createMetrics,
+  observeBitbucket,
+  observeQueues,
+  observeTriggerLatency,
+  type JobOutcome as CountedOutcome,
+  type QueueReading,
+} from "@sluice/runtime/metrics";
+import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
+import { deleteOldCallCounts, listRemainingCalls } from "@sluice/store/call-budget";
+import { expireLeases } from "@sluice/store/claims";
+import { openStore, type Store } from "@sluice/store/client";
+
+import type { WorkerConfiguration } from "./config.ts";
+import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { requeuePendingEvents } from "./repair/requeue-pending.ts";
+import { runEvery, type Recurring } from "./repair/run-every.ts";
+import { createBitbucketClients } from "./resolve/bitbucket-clients.ts";
+import { createCallBudget } from "./resolve/call-budget.ts";
+
+const REQUEUE_INTERVAL_MS = 30_000;
+const LEASE_INTERVAL_MS = 5_000;
+const BUDGET_INTERVAL_MS = 15_000;
+
+const COUNTED_OUTCOMES: Readonly<Record<JobOutcome["kind"], CountedOutcome>> = {
+  complete: "completed",
+  retry: "retried",
+  postpone: "retried",
+  fail: "failed",
+};
+
+export interface RunningWorker extends RunningService {
+  /** Of its health checks and metrics. */
+  readonly url: string;
+}
+
+/** Starts taking jobs. Postgres and the queue may be away at that time: work begins when they are there. */
+export async function startWorker(input: {
+  readonly configuration: WorkerConfiguration;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+}): Promise<RunningWorker> {
+  const { configuration, logger, signal } = input;
+  const store = openStore({
+    url: configuration.databaseUrl,
+    maxConnections: configuration.databasePoolSize,
+    applicationName: "sluice-worker",
+  });
+  const backend = openQueueBackend(parseQueueUrl(configuration.queueUrl), {
+    logger,
+    namespace: configuration.queueNamespace,
+  });
+  const administration = createQueueAdministration(backend);
+  const deliveries = createProducer(backend, deliveriesQueue);
+  const events = createProducer(backend, eventsQueue);
+
+  const letGo = async (): Promise<void> => {
+    await Promise.all([deliveries.close(), events.close(), administration.close()]);
+    await backend.close();
+    await store.close();
+  };
+
+  const metrics = createMetrics({ service: "worker" });
+  const count = countJobs(metrics);
+  const bitbucket = observeBitbucket(metrics);
+  observeQueues(metrics, () => readQueues(administration));
+  const server = await startHttpServer({
+    app: createOperationsRoutes({
+      metrics,
+      checks: { postgres: () => store.sql`SELECT 1`, queue: () => backend.check() },
+      ...(signal === undefined ? {} : { signal }),
+    }),
+    host: configuration.host,
+    port: configuration.port,
+    logger,
+  }).catch(async (error: unknown) => {
+    await letGo();
+    throw error;
+  });
+
+  const clients = createBitbucketClients({
+    store,
+    budget: createCallBudget(store),
+    baseUrl: configuration.bitbucketApiUrl,
+    decryptCredential: ({ id, ciphertext }) =>
+      configuration.keyring.decrypt(ciphertext, credentialContext(id)),
+    onCall: ({ endpoint, status }) => bitbucket.called({ endpoint, status: status ?? "error" }),
+  });
+  const pipeline = createPipeline({
+    store,
+    logger,
+    deliveries,
+    events,
+    clientOf: (integrationId) => clients.of(integrationId),
+    observeLatencyMs: observeTriggerLatency(metrics),
+  });
+  const onOutcome =
+    (queue: string) =>
+    ({ kind }: JobOutcome) =>
+      count({ queue, outcome: COUNTED_OUTCOMES[kind] });
+  const consumers = [
+    createConsumer(backend, deliveriesQueue, pipeline.handleDeliveries, {
+      concurrency: configuration.recordConcurrency,
+      logger,
+      onOutcome: onOutcome(deliveriesQueue.name),
+    }),
+    createConsumer(backend, eventsQueue, pipeline.handleEvent, {
+      concurrency: configuration.eventConcurrency,
+      logger,
+      onOutcome: onOutcome(eventsQueue.name),
+    }),
+  ];
+  const recurring = startRecurringWork({
+    store,
+    logger,
+    pipeline,
+    budgetRemaining: bitbucket.budgetRemaining,
+  });
+  return {
+    url: server.url,
+    async close(graceMs) {
+      await Promise.all([
+        ...recurring.map((work) => work.stop()),
+        ...consumers.map((consumer) => consumer.close(graceMs)),
+      ]);
+      await pipeline.drain();
+      await server.close(graceMs);
+      await letGo();
+    },
+  };
+}
+
+function startRecurringWork(input: {
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly pipeline: Pipeline;
+  readonly budgetRemaining: (budget: { readonly credentialId: string; readonly remaining: number }) => void;
+}): Recurring[] {
+  const { store, logger, pipeline, budgetRemaining } = input;
+  return [
+    runEvery({
+      name: "requeue-pending-events",
+      intervalMs: REQUEUE_INTERVAL_MS,
+      logger,
+      work: () => requeuePendingEvents({ store, logger, enqueueEvents: pipeline.enqueueEvents }),
+    }),
+    runEvery({
+      name: "expire-leases",
+      intervalMs: LEASE_INTERVAL_MS,
+      logger,
+      work: async () => {
+        await expireLeases(store);
+      },
+    }),
+    runEvery({
+      name: "call-budgets",
+      intervalMs: BUDGET_INTERVAL_MS,
+      logger,
+      work: async () => {
+        await deleteOldCallCounts(store);
+        for (const { integrationId, remaining } of await listRemainingCalls(store)) {
+          budgetRemaining({ credentialId: integrationId, remaining });
+        }
+      },
+    }),
+  ];
+}
+
+function readQueues(administration: QueueAdministration): Promise<QueueReading[]> {
+  return Promise.all(
+    allQueues.map(async (queue) => {
+      const [counts, oldestJobAgeMs] = await Promise.all([
+        administration.queueCounts(queue),
+        administration.oldestWaitingAgeMs(queue),
+      ]);
+      const { waiting, active, delayed, failed } = counts;
+      return { queue: queue.name, depth: { waiting, active, delayed, failed }, oldestJobAgeMs };
+    }),
+  );
+}
