@@ -1,9 +1,11 @@
+import { AppError } from "@sluice/domain/app-error";
 import { decodeDeliveries, encodeDeliveries, type DeliveriesPayload } from "@sluice/queue/delivery-codec";
 import type { JobHandler } from "@sluice/queue/consumer";
 import type { Producer } from "@sluice/queue/producer";
 import type { EventPayload } from "@sluice/queue/queues";
 import type { Logger } from "@sluice/runtime/logger";
 import type { Store } from "@sluice/store/client";
+import { isTransientDatabaseError } from "@sluice/store/database-error";
 import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
 import { listTargetsByRepository } from "@sluice/store/targets";
 import type { BitbucketClient } from "@sluice/bitbucket/client";
@@ -13,6 +15,8 @@ import type { DecidedEvent } from "./decide-event.ts";
 import { passOnEvents } from "./record/pass-on.ts";
 import { createRecorder } from "./record/record-deliveries.ts";
 import { resolveEvent } from "./resolve/resolve-event.ts";
+
+const POSTGRES_WAIT_MS = 2_000;
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -61,11 +65,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   return {
-    async handleDeliveries({ payload }) {
+    handleDeliveries: whenPostgresIsThere(async ({ payload, jobId, attempt, enqueuedAt }) => {
       const pending = await recorder.record(await decodeDeliveries(payload));
       await passOnEvents(pending, { store, decideNow: writeDecisions, enqueueEvents });
-    },
-    async handleEvent({ payload }) {
+      const sinceEnqueuedMs = Date.now() - enqueuedAt.getTime();
+      logger.info(
+        { jobId, attempt, deliveries: payload.count, events: pending.length, sinceEnqueuedMs },
+        "deliveries.recorded",
+      );
+    }),
+    handleEvent: whenPostgresIsThere(async ({ payload }) => {
       const pending = await findPendingEvent(store, payload.eventId);
       if (pending === null) return;
       const { repositoryId } = pending;
@@ -74,11 +83,26 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           ? []
           : ((await listTargetsByRepository(store, [repositoryId])).get(repositoryId) ?? []);
       await writeDecisions(await resolveEvent({ pending, targets, store, clientOf: options.clientOf }));
-    },
+    }),
     enqueueEvents,
     async drain() {
       await recorder.drain();
       await writer.drain();
     },
+  };
+}
+
+/** While Postgres is away nothing is used up: the job waits, however long that lasts. */
+function whenPostgresIsThere<Payload>(handle: JobHandler<Payload>): JobHandler<Payload> {
+  return async (run) => {
+    try {
+      await handle(run);
+    } catch (cause) {
+      if (!isTransientDatabaseError(cause)) throw cause;
+      throw new AppError("postgres_unavailable", "Postgres is away or busy; the job waits for it", {
+        retry: { afterMs: POSTGRES_WAIT_MS },
+        cause,
+      });
+    }
   };
 }

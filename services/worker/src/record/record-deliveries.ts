@@ -51,7 +51,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
   });
   return {
     async record(deliveries) {
-      const { pending, refused } = await commits.add(deliveries.map(readDelivery));
+      const read = deliveries.map(readDelivery);
+      const { pending, refused } = await commits.add(read);
+      for (const { raw, failure } of read) {
+        if (failure === null) continue;
+        const { id: deliveryId, requestId, eventKey } = raw;
+        options.logger.warn({ deliveryId, requestId, eventKey, ...failure }, "delivery.failed");
+      }
       if (refused.length > 0 && deliveries.length === 1) {
         throw new AppError(
           "delivery_refused",
