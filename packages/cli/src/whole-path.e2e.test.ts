@@ -17,6 +17,7 @@ import { migrateStore } from "@sluice/store/migrate";
 import { insertIntegration, insertStack } from "@sluice/store/test-fixtures";
 import { workerVariables } from "@sluice/worker/config";
 import { startWorker, type RunningWorker } from "@sluice/worker/start-worker";
+import { resolveHeldEvent } from "@sluice/worker/write/resolve-held";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 
 const SECRET = "the-webhook-secret";
@@ -168,6 +169,49 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     await expect.poll(() => server.countCalls("GET *diffstat*"), { timeout: 10_000 }).toBeGreaterThan(0);
     expect(await store.sql`SELECT FROM sluice.triggers WHERE commit_sha = ${hash}`).toEqual([]);
     mend();
+  });
+
+  test("a tracked run whose files nobody knows is held until a person says what to do (rule 17)", async () => {
+    const mend = server.injectFault("GET *diffstat*", { kind: "status", status: 404 });
+    const first = repository.push({ files: { "network/held.tf": "1" } });
+    expect(await decisionsOn(first.hash)).toMatchObject([
+      { target: "database", outcome: "hold", reason: "held", evidence: { files: { known: false } } },
+      { target: "everything", outcome: "trigger" },
+      { target: "network", outcome: "hold", reason: "held" },
+    ]);
+    mend();
+    const [event] = await store.sql<
+      { id: string }[]
+    >`SELECT id FROM sluice.events WHERE new_sha = ${first.hash}`;
+    const choice = { kind: "targets", names: ["network"] } as const;
+    const settle = () => resolveHeldEvent(store, { eventId: event?.id ?? "", choice, by: "ada" });
+    expect(await settle()).toMatchObject([
+      { target: "database", outcome: "ignore", reason: "outside_project_root", triggerId: null },
+      { target: "network", outcome: "trigger", reason: "triggered", triggerId: expect.any(String) as string },
+    ]);
+    expect(await settle()).toEqual([]);
+  });
+
+  test("a held run is stale once a newer commit of its target was handed out (rule 14)", async () => {
+    const mend = server.injectFault("GET *diffstat*", { kind: "status", status: 404 });
+    const first = repository.push({ files: { "database/held.tf": "1" } });
+    await decisionsOn(first.hash);
+    mend();
+    const second = repository.push({ files: { "database/held.tf": "2" } });
+    await decisionsOn(second.hash);
+    await store.sql`UPDATE sluice.triggers SET attempt = 1 WHERE commit_sha = ${second.hash}`;
+    const [event] = await store.sql<
+      { id: string }[]
+    >`SELECT id FROM sluice.events WHERE new_sha = ${first.hash}`;
+    const settled = await resolveHeldEvent(store, {
+      eventId: event?.id ?? "",
+      choice: { kind: "all" },
+      by: "ada",
+    });
+    expect(settled).toMatchObject([
+      { target: "database", reason: "stale" },
+      { target: "network", reason: "triggered" },
+    ]);
   });
 
   test("a pull request event is kept and explained as not supported (rule 10)", async () => {

@@ -25,6 +25,8 @@ export interface Evidence {
   /** The trigger that the event would have repeated. */
   readonly duplicateOf?: { readonly triggerId: string };
   readonly onUnknownFiles?: OnUnknownFiles;
+  /** Who settled a held decision (rule 17). */
+  readonly resolvedBy?: string;
 }
 
 /** What one event means for one target, before the state of its earlier triggers is looked at. */

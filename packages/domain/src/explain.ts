@@ -65,7 +65,9 @@ function whyAffected({ files, trackedBranch, ref }: Evidence): string {
   return `${first.path}${others} ${rule}${where}`;
 }
 
-function whyOutside({ files }: Evidence): string {
+function whyOutside({ files, resolvedBy }: Evidence): string {
+  if (resolvedBy !== undefined)
+    return `The changed files were not known, and ${resolvedBy} chose not to run this target.`;
   if (files?.known === false)
     return `The changed files are not known (${files.because ?? ""}), and the target skips such events.`;
   return "No changed file is under the target's project root or matches one of its globs.";

@@ -10,7 +10,7 @@ import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
 import { listTargetsByRepository } from "@sluice/store/targets";
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 
-import { createDecisionWriter } from "./decide-and-write.ts";
+import { createDecisionWriter } from "./write/decision-writer.ts";
 import type { DecidedEvent } from "./decide-event.ts";
 import { passOnEvents } from "./record/pass-on.ts";
 import { createRecorder } from "./record/record-deliveries.ts";

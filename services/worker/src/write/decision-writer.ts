@@ -1,0 +1,57 @@
+import { createGroupCommit } from "@sluice/queue/group-commit";
+import type { Store } from "@sluice/store/client";
+import { isTransientDatabaseError } from "@sluice/store/database-error";
+import { withTransaction } from "@sluice/store/transaction";
+
+import type { DecidedEvent } from "../decide-event.ts";
+import { writeDecided } from "./write-decided.ts";
+
+export interface DecisionWriter {
+  /**
+   * Resolves when the event's decisions and triggers are committed, by us or by another worker before us, with the number
+   * of triggers that we made.
+   */
+  write(decided: DecidedEvent): Promise<number>;
+  drain(): Promise<void>;
+}
+
+const MAX_EVENTS_PER_COMMIT = 100;
+/** Counted as "bytes" of a batch: bounds the rows of one transaction; an event of more targets goes alone. */
+const MAX_DECISIONS_PER_COMMIT = 2_000;
+
+/** Events that are decided while a transaction is under way share the next one. */
+export function createDecisionWriter(store: Store): DecisionWriter {
+  const commits = createGroupCommit<DecidedEvent, number | Error>({
+    maxItems: MAX_EVENTS_PER_COMMIT,
+    maxBytes: MAX_DECISIONS_PER_COMMIT,
+    sizeOf: (decided) => decided.decisions.length,
+    commit: (batch) => writeOrSplit(store, batch),
+  });
+  return {
+    async write(decided) {
+      const written = await commits.add(decided);
+      if (written instanceof Error) throw written;
+      return written;
+    },
+    drain: () => commits.drain(),
+  };
+}
+
+/** All together; where the database refuses that, one by one, so that a bad event fails alone. */
+async function writeOrSplit(store: Store, batch: readonly DecidedEvent[]): Promise<(number | Error)[]> {
+  try {
+    return await withTransaction(store, (tx) => writeDecided(tx, batch));
+  } catch (error) {
+    if (batch.length === 1 || isTransientDatabaseError(error)) throw error;
+    const results: (number | Error)[] = [];
+    for (const decided of batch) {
+      const alone = await writeOrSplit(store, [decided]).catch((cause: unknown) => [toError(cause)]);
+      results.push(...alone);
+    }
+    return results;
+  }
+}
+
+function toError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error("a decision could not be written", { cause });
+}

@@ -1,0 +1,89 @@
+import type { Evidence } from "@sluice/domain/decide";
+import type { Store } from "@sluice/store/client";
+import {
+  findRepositoryOfEvent,
+  listHeldDecisions,
+  settleHeldDecision,
+  type HeldDecision,
+} from "@sluice/store/held-decisions";
+import { lockRepositories } from "@sluice/store/repositories";
+import { withTransaction } from "@sluice/store/transaction";
+import { insertTriggers } from "@sluice/store/triggers";
+
+import { markDuplicates, withTriggerIds, type Draft } from "./mark-duplicates.ts";
+
+/** Which held targets of an event are to run; the others are not. */
+export type HeldChoice =
+  | { readonly kind: "all" }
+  | { readonly kind: "none" }
+  | { readonly kind: "targets"; readonly names: readonly string[] };
+
+/** What became of one held decision. */
+export interface SettledTarget {
+  readonly target: string;
+  readonly outcome: "trigger" | "ignore";
+  readonly reason: string;
+  readonly triggerId: string | null;
+}
+
+/**
+ * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
+ * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14).
+ * @returns what became of each decision that was held; empty when none was.
+ */
+export async function resolveHeldEvent(
+  store: Store,
+  input: { readonly eventId: string; readonly choice: HeldChoice; readonly by: string },
+): Promise<SettledTarget[]> {
+  const { eventId, choice, by } = input;
+  return withTransaction(store, async (tx) => {
+    const repositoryId = await findRepositoryOfEvent(tx, eventId);
+    if (repositoryId === null) return [];
+    await lockRepositories(tx, [repositoryId]);
+    const held = await listHeldDecisions(tx, eventId);
+    const drafts = await markDuplicates(
+      tx,
+      held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
+    );
+    const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
+    const triggerIds = triggers.length > 0 ? await insertTriggers(tx, triggers) : new Map<string, string>();
+    const settled: SettledTarget[] = [];
+    for (const [place, { id, targetName }] of held.entries()) {
+      const draft = drafts[place];
+      if (draft === undefined) continue;
+      const { outcome, runType, reason, evidence, triggerId } = withTriggerIds(draft, triggerIds);
+      if (outcome === "hold") continue;
+      await settleHeldDecision(tx, { id, outcome, runType, reason, evidence, triggerId });
+      settled.push({ target: targetName, outcome, reason, triggerId });
+    }
+    return settled;
+  });
+}
+
+function isChosen(choice: HeldChoice, name: string): boolean {
+  return choice.kind === "all" || (choice.kind === "targets" && choice.names.includes(name));
+}
+
+function toDraft(held: HeldDecision, chosen: boolean, by: string): Draft {
+  const evidence: Evidence = { ...held.evidence, resolvedBy: by };
+  const common = { eventId: held.eventId, targetId: held.targetId, evidence };
+  if (!chosen || held.isStale) {
+    const reason = chosen ? "stale" : "outside_project_root";
+    return { decision: { ...common, outcome: "ignore", runType: null, reason }, trigger: null };
+  }
+  return {
+    decision: { ...common, outcome: "trigger", runType: held.runType, reason: "triggered" },
+    trigger: {
+      targetId: held.targetId,
+      repositoryId: held.repositoryId,
+      eventId: held.eventId,
+      runType: held.runType,
+      commitSha: held.newSha,
+      branchArrival: held.branchArrival,
+      refName: held.refName,
+      baseSha: held.oldSha,
+      position: held.sequence,
+      changes: held.evidence.files ?? { known: false, matched: [], total: 0 },
+    },
+  };
+}
