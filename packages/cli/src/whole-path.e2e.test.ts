@@ -162,13 +162,19 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     expect(triggers).toHaveLength(2);
   });
 
-  test("while Bitbucket refuses the token the event waits, and is decided when it takes it again (rule 17)", async () => {
-    const mend = server.injectFault("GET *diffstat*", { kind: "status", status: 503 }, { times: 1 });
+  test("a 429 blocks the credential for as long as it says; the event waits, and is decided afterwards (rule 17)", async () => {
+    server.injectFault("GET *diffstat*", { kind: "rate_limited", retryAfterSeconds: 2 }, { times: 1 });
+    server.clearCalls();
     const { hash } = repository.push({ branch: "feature/db", files: { "network/new.tf": "1" } });
     await bitbucket.settled();
-    await expect.poll(() => server.countCalls("GET *diffstat*"), { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => server.countCalls("GET *diffstat*"), { timeout: 10_000 }).toBe(1);
     expect(await store.sql`SELECT FROM sluice.triggers WHERE commit_sha = ${hash}`).toEqual([]);
-    mend();
+    expect(await decisionsOn(hash)).toMatchObject([
+      { target: "database", outcome: "ignore" },
+      { target: "everything", outcome: "trigger" },
+      { target: "network", outcome: "trigger" },
+    ]);
+    expect(server.countCalls("GET *diffstat*")).toBe(2);
   });
 
   test("a tracked run whose files nobody knows is held until a person says what to do (rule 17)", async () => {
