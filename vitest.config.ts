@@ -13,7 +13,11 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: "unit", include: [`${packages}/*.test.ts`], exclude: [`${packages}/*.{int,e2e}.test.ts`] },
+        test: {
+          name: "unit",
+          include: [`${packages}/*.test.ts`, "scripts/*.test.mjs"],
+          exclude: [`${packages}/*.{int,e2e}.test.ts`],
+        },
       },
       {
         resolve,

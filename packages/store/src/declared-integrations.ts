@@ -45,7 +45,7 @@ async function saveRows(db: Database, rows: readonly IntegrationRow[]): Promise<
       (id, name, slug, space_id, credential_kind, credential_email, credential_ciphertext, webhook_secret_ciphertext,
        previous_secret_ciphertext, previous_secret_expires_at, checks_mode, labels, description)
     SELECT id, name, slug, space_id, credential_kind, credential_email, credential, secret, previous,
-           coalesce(now() + expires_in_ms * interval '1 millisecond', expires_at), checks_mode, labels::jsonb, description
+           coalesce(now() + expires_in_ms * interval '1 millisecond', expires_at::timestamptz), checks_mode, labels::jsonb, description
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.name)}::text[],
@@ -57,7 +57,7 @@ async function saveRows(db: Database, rows: readonly IntegrationRow[]): Promise<
       ${rows.map((row) => row.webhookSecretCiphertext)}::text[],
       ${rows.map((row) => row.previousSecretCiphertext)}::text[],
       ${rows.map((row) => row.previousSecretExpiresInMs)}::bigint[],
-      ${rows.map((row) => row.previousSecretExpiresAt)}::timestamptz[],
+      ${rows.map((row) => row.previousSecretExpiresAt)}::text[],
       ${rows.map((row) => row.checksMode)}::text[],
       ${rows.map((row) => JSON.stringify(row.labels))}::text[],
       ${rows.map((row) => row.description)}::text[]

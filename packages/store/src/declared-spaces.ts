@@ -19,17 +19,21 @@ export async function drawIds(db: Database, count: number): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
-/** Inserts spaces, or changes the parent and inheritance of those that exist. Parents may be among them. */
+/**
+ * Inserts spaces, or changes the parent and inheritance of those that exist. Parents may be among them.
+ *
+ * Booleans go as text, here and elsewhere: the driver takes a list of them for one (postgres 3.4.9, `inferType`).
+ */
 export async function saveSpaces(db: Database, rows: readonly SpaceRow[]): Promise<void> {
   if (rows.length === 0) return;
   await db.sql`
     INSERT INTO sluice.spaces (id, name, parent_id, inherit_entities)
-    SELECT * FROM unnest(
+    SELECT id, name, parent_id, inherit_entities::boolean FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.name)}::text[],
       ${rows.map((row) => row.parentId)}::uuid[],
-      ${rows.map((row) => row.inheritEntities)}::boolean[]
-    )
+      ${rows.map((row) => String(row.inheritEntities))}::text[]
+    ) AS new (id, name, parent_id, inherit_entities)
     ON CONFLICT (id) DO UPDATE SET parent_id = excluded.parent_id, inherit_entities = excluded.inherit_entities`;
 }
 

@@ -94,7 +94,7 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
        labels, metadata, on_unknown_files, allowed_fork_workspaces, deployers, coalesce, enabled)
     SELECT coalesce(id, uuidv7()), space_id, kind, name, external_id, integration_id, repository_id, tracked_branch,
            project_root, project_globs::jsonb, labels::jsonb, metadata::jsonb, on_unknown_files, forks::jsonb,
-           deployers::jsonb, coalesces, enabled
+           deployers::jsonb, coalesces::boolean, enabled::boolean
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.spaceId)}::uuid[],
@@ -111,8 +111,8 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
       ${rows.map((row) => row.onUnknownFiles)}::text[],
       ${rows.map((row) => JSON.stringify(row.allowedForkWorkspaces))}::text[],
       ${rows.map((row) => JSON.stringify(row.deployers))}::text[],
-      ${rows.map((row) => row.coalesce)}::boolean[],
-      ${rows.map((row) => row.enabled)}::boolean[]
+      ${rows.map((row) => String(row.coalesce))}::text[],
+      ${rows.map((row) => String(row.enabled))}::text[]
     ) AS new (id, space_id, kind, name, external_id, integration_id, repository_id, tracked_branch, project_root,
               project_globs, labels, metadata, on_unknown_files, forks, deployers, coalesces, enabled)
     ON CONFLICT (id) DO UPDATE SET
