@@ -116,13 +116,20 @@ async function closeInTime(
 
 function failToStart(error: unknown, log: Logger): never {
   if (error instanceof ConfigurationError) exitMisconfigured(error);
-  // An AppError says what to do: its line is enough. Of anything else the stack is needed.
-  if (error instanceof AppError) {
-    log.fatal({ code: error.code, reason: describeError(error) }, "service.start_failed");
+  const code = codeOf(error);
+  // An error with a code of ours says what to do: its line is enough. Of anything else the stack is needed.
+  if (code !== null) {
+    log.fatal({ code, reason: describeError(error) }, "service.start_failed");
   } else {
     log.fatal({ err: error }, "service.start_failed");
   }
   process.exit(EXIT_CODES.failed);
+}
+
+/** The code of an AppError, or of an error of a package that imports nothing of ours; null for any other. */
+function codeOf(error: unknown): string | null {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : null;
+  return typeof code === "string" && /^[a-z]+(?:_[a-z]+)+$/.test(code) ? code : null;
 }
 
 function exitMisconfigured(error: ConfigurationError): never {
