@@ -189,13 +189,17 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     const [event] = await store.sql<
       { id: string }[]
     >`SELECT id FROM sluice.events WHERE new_sha = ${first.hash}`;
+    const mistyped = { kind: "targets", names: ["netwrok"] } as const;
+    await expect(
+      resolveHeldEvent(store, { eventId: event?.id ?? "", choice: mistyped, by: "ada" }),
+    ).rejects.toMatchObject({ code: "target_not_held" });
     const choice = { kind: "targets", names: ["network"] } as const;
     const settle = () => resolveHeldEvent(store, { eventId: event?.id ?? "", choice, by: "ada" });
     expect(await settle()).toMatchObject([
       { target: "database", outcome: "ignore", reason: "outside_project_root", triggerId: null },
       { target: "network", outcome: "trigger", reason: "triggered", triggerId: expect.any(String) as string },
     ]);
-    expect(await settle()).toEqual([]);
+    await expect(settle()).rejects.toMatchObject({ code: "target_not_held" });
   });
 
   test("a held run is stale once a newer commit of its target was handed out (rule 14)", async () => {

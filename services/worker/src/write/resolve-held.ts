@@ -1,3 +1,4 @@
+import { AppError } from "@sluice/domain/app-error";
 import type { Evidence } from "@sluice/domain/decide";
 import type { Store } from "@sluice/store/client";
 import {
@@ -30,6 +31,7 @@ export interface SettledTarget {
  * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
  * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14).
  * @returns what became of each decision that was held; empty when none was.
+ * @throws AppError `target_not_held` for a name that is not among them; nothing is written then.
  */
 export async function resolveHeldEvent(
   store: Store,
@@ -41,6 +43,7 @@ export async function resolveHeldEvent(
     if (repositoryId === null) return [];
     await lockRepositories(tx, [repositoryId]);
     const held = await listHeldDecisions(tx, eventId);
+    refuseUnknownNames(choice, held);
     const drafts = await markDuplicates(
       tx,
       held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
@@ -58,6 +61,14 @@ export async function resolveHeldEvent(
     }
     return settled;
   });
+}
+
+/** A mistyped name must not pass for "do not run". */
+function refuseUnknownNames(choice: HeldChoice, held: readonly HeldDecision[]): void {
+  if (choice.kind !== "targets") return;
+  const unknown = choice.names.filter((name) => !held.some(({ targetName }) => targetName === name));
+  if (unknown.length === 0) return;
+  throw new AppError("target_not_held", `not held for this event: ${unknown.join(", ")}`, { retry: "never" });
 }
 
 function isChosen(choice: HeldChoice, name: string): boolean {
