@@ -1,0 +1,158 @@
+/** What people and metrics ask of the queues. */
+import type { Job, Queue } from "bullmq";
+import type { OpenQueue, QueueBackend } from "./backend.ts";
+import { withDeadline } from "./deadline.ts";
+import { queueUnavailable, toQueueUnavailable } from "./queue-unavailable.ts";
+import { allQueues, type QueueDefinition } from "./queues.ts";
+import { createReopening, type Reopening } from "./reopening.ts";
+
+/** Of a question, not of `retryFailed`, which takes a round trip for each job. */
+const DEADLINE_MS = 5_000;
+/** "All" in one call: enough to empty a day's mistake, and an end in sight. */
+const MAX_RETRIED = 10_000;
+
+/** A job of the failed set. */
+export interface FailedJob {
+  readonly jobId: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly enqueuedAt: Date;
+  readonly failedAt: Date;
+}
+
+/** Jobs of one queue by state. */
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  /** Postponed, or waiting for their next attempt. */
+  readonly delayed: number;
+  /** That are kept. */
+  readonly completed: number;
+  readonly failed: number;
+}
+
+/** Every method: @throws AppError `queue_unavailable`. */
+export interface QueueAdministration {
+  /** The latest first. */
+  listFailed(
+    definition: QueueDefinition<unknown>,
+    page?: { offset?: number; limit?: number },
+  ): Promise<FailedJob[]>;
+  /**
+   * Puts failed jobs back into the queue with all their attempts, at most 10 000 in one call. @returns how many it
+   * put back: an id that is not in the failed set (any more) counts as none.
+   */
+  retryFailed(definition: QueueDefinition<unknown>, jobs: readonly string[] | "all"): Promise<number>;
+  queueCounts(definition: QueueDefinition<unknown>): Promise<QueueCounts>;
+  /** How long the next job to be taken has been in the queue, in ms. null = none waits. */
+  oldestWaitingAgeMs(definition: QueueDefinition<unknown>): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+/** Connects to a queue when it is first asked about. */
+export function createQueueAdministration(backend: QueueBackend): QueueAdministration {
+  const opened = new Map<string, Reopening<OpenQueue>>();
+
+  function open(name: string): Reopening<OpenQueue> {
+    const existing = opened.get(name);
+    if (existing !== undefined) return existing;
+    const created = createReopening(() => backend.openQueue(name));
+    opened.set(name, created);
+    return created;
+  }
+
+  async function ask<T>(
+    { name }: QueueDefinition<unknown>,
+    question: (queue: Queue) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const { queue } = await open(name).get();
+      return await withDeadline(question(queue), DEADLINE_MS, () => new Error("no answer in time"));
+    } catch (error) {
+      throw toQueueUnavailable(`ask the queue ${name}`, error);
+    }
+  }
+
+  return {
+    listFailed: (definition, { offset = 0, limit = 50 } = {}) =>
+      ask(definition, async (queue) => (await queue.getFailed(offset, offset + limit - 1)).map(toFailedJob)),
+    async retryFailed(definition, jobs) {
+      const ids =
+        jobs === "all"
+          ? await ask(definition, (queue) => queue.getRanges(["failed"], 0, MAX_RETRIED - 1, true))
+          : jobs;
+      let retried = 0;
+      for (const id of ids.slice(0, MAX_RETRIED)) {
+        if (await ask(definition, (queue) => retryJob(queue, id))) retried++;
+      }
+      return retried;
+    },
+    queueCounts: (definition) => ask(definition, countJobs),
+    oldestWaitingAgeMs: (definition) =>
+      ask(definition, async (queue) => {
+        const next = await nextWaiting(queue, backend.kind);
+        return next === null ? null : Math.max(Date.now() - next.timestamp, 0);
+      }),
+    async close() {
+      await Promise.all([...opened.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+/** BullMQ's own objects of every queue, for a dashboard that draws them. */
+export interface DashboardQueues {
+  readonly queues: readonly Queue[];
+  close(): Promise<void>;
+}
+
+/** @throws AppError `queue_unavailable` when the servers are away: ask again when they are back. */
+export async function openDashboardQueues(backend: QueueBackend): Promise<DashboardQueues> {
+  const results = await Promise.allSettled(allQueues.map(({ name }) => backend.openQueue(name)));
+  const opened = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.map((queue) => queue.close()));
+  };
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) {
+    await close();
+    throw queueUnavailable("open the queues for the dashboard", failed.reason);
+  }
+  return { queues: opened.map(({ queue }) => queue), close };
+}
+
+/** On PostgreSQL a page of waiting jobs is cut from the newest end (get_range in BullMQ 6.7.0), on Redis from the oldest. */
+async function nextWaiting(queue: Queue, kind: QueueBackend["kind"]): Promise<Job | null> {
+  const index = kind === "redis" ? 0 : Math.max((await queue.getWaitingCount()) - 1, 0);
+  const [next] = await queue.getWaiting(index, index);
+  return next ?? null;
+}
+
+async function countJobs(queue: Queue): Promise<QueueCounts> {
+  const counts = await queue.getJobCounts("waiting", "active", "delayed", "completed", "failed");
+  const count = (state: string): number => counts[state] ?? 0;
+  return {
+    waiting: count("waiting"),
+    active: count("active"),
+    delayed: count("delayed"),
+    completed: count("completed"),
+    failed: count("failed"),
+  };
+}
+
+/** One at a time: BullMQ's `retryJobs` leaves the used-up attempts as they are on Redis (6.7.0). */
+async function retryJob(queue: Queue, id: string): Promise<boolean> {
+  const job: Job | undefined = await queue.getJob(id);
+  if (job === undefined || !(await job.isFailed())) return false;
+  await job.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
+  return true;
+}
+
+function toFailedJob(job: Job): FailedJob {
+  return {
+    jobId: job.id ?? "",
+    reason: job.failedReason,
+    attempts: job.attemptsMade,
+    enqueuedAt: new Date(job.timestamp),
+    failedAt: new Date(job.finishedOn ?? job.timestamp),
+  };
+}

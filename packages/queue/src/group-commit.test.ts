@@ -1,0 +1,150 @@
+import { AppError } from "@sluice/domain/app-error";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createGroupCommit } from "./group-commit.ts";
+
+/** A commit that the test ends by hand. */
+function manualCommits() {
+  const batches: (readonly number[])[] = [];
+  const endings: PromiseWithResolvers<void>[] = [];
+  return {
+    batches,
+    endings,
+    commit: (items: readonly number[]): Promise<void> => {
+      const ending = withResolvers();
+      batches.push(items);
+      endings.push(ending);
+      return ending.promise;
+    },
+  };
+}
+
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function withResolvers(): PromiseWithResolvers<void> {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
+describe("a group commit", () => {
+  test("commits an item at once and alone when nothing is under way", () => {
+    const { batches, commit } = manualCommits();
+    void createGroupCommit({ maxItems: 10, commit }).add(1);
+    expect(batches).toEqual([[1]]);
+  });
+
+  test("gathers what arrives while a commit is under way into the next one", async () => {
+    const { batches, endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 3, commit });
+    const first = group.add(1);
+    for (const item of [2, 3, 4, 5]) void group.add(item);
+    expect(group.size).toBe(5);
+    endings[0]!.resolve();
+    await first;
+    expect(batches).toEqual([[1], [2, 3, 4]]);
+    expect(group.size).toBe(4);
+  });
+
+  test("refuses more than may wait, and takes items again afterwards", async () => {
+    const { endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 1, maxQueued: 1, commit });
+    const first = group.add(1);
+    void group.add(2);
+    await expect(group.add(3)).rejects.toThrow(AppError);
+    await expect(group.add(3)).rejects.toMatchObject({ code: "overloaded" });
+    endings[0]!.resolve();
+    await first;
+    void group.add(3);
+    expect(group.size).toBe(2);
+  });
+
+  test("lets an item that is larger than a commit travel alone", async () => {
+    const { batches, endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 9, maxBytes: 10, sizeOf: (item) => item, commit });
+    const first = group.add(1);
+    for (const item of [4, 6, 1, 50, 2]) void group.add(item);
+    for (let index = 0; index < 4; index++) {
+      endings[index]!.resolve();
+      await first;
+      await Promise.resolve();
+    }
+    expect(batches).toEqual([[1], [4, 6], [1], [50], [2]]);
+  });
+
+  test("drains when the last item has its answer, also when that is a failure", async () => {
+    const { endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 1, commit });
+    await group.drain();
+    const failing = group.add(1);
+    const drained = group.drain();
+    endings[0]!.reject(new Error("no"));
+    await expect(failing).rejects.toThrow("no");
+    await drained;
+    expect(group.size).toBe(0);
+  });
+
+  test("answers nobody when a commit answers for another number of items", async () => {
+    const group = createGroupCommit({ maxItems: 5, commit: async () => ["one", "two"] });
+    await expect(group.add(1)).rejects.toThrow("1 items answered with 2 results");
+  });
+
+  test("commits every item once, in order, within bounds, and answers each with its own commit's fate", async () => {
+    const items = fc.array(fc.record({ bytes: fc.nat(20), arrivesAfterTurns: fc.nat(3) }), { maxLength: 60 });
+    const bounds = fc.record({
+      maxItems: fc.integer({ min: 1, max: 7 }),
+      maxBytes: fc.integer({ min: 1, max: 40 }),
+      maxInFlight: fc.integer({ min: 1, max: 3 }),
+      commitTurns: fc.integer({ min: 0, max: 5 }),
+      failEvery: fc.integer({ min: 1, max: 5 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(items, bounds, async (arrivals, bound) => {
+        const batches: number[][] = [];
+        let inFlight = 0;
+        const group = createGroupCommit({
+          ...bound,
+          sizeOf: (index: number) => arrivals[index]!.bytes,
+          async commit(batch: readonly number[]) {
+            const number = batches.push([...batch]);
+            expect(++inFlight).toBeLessThanOrEqual(bound.maxInFlight);
+            await turns(bound.commitTurns);
+            inFlight--;
+            if (number % bound.failEvery === 0) throw new Error(`commit ${number}`);
+            return batch.map((index) => `${index} in ${number}`);
+          },
+        });
+        const answers: Promise<string>[] = [];
+        for (const [index, { arrivesAfterTurns }] of arrivals.entries()) {
+          await turns(arrivesAfterTurns);
+          const answer = group.add(index).catch((error: unknown) => String(error));
+          answers.push(answer);
+        }
+        await group.drain();
+
+        expect(batches.flat()).toEqual(arrivals.map((_, index) => index));
+        for (const [at, batch] of batches.entries()) {
+          const bytes = batch.reduce((sum, index) => sum + arrivals[index]!.bytes, 0);
+          expect(batch.length).toBeLessThanOrEqual(bound.maxItems);
+          expect(batch.length === 1 || bytes <= bound.maxBytes).toBe(true);
+          for (const index of batch) {
+            const failed = (at + 1) % bound.failEvery === 0;
+            expect(await answers[index]).toBe(failed ? `Error: commit ${at + 1}` : `${index} in ${at + 1}`);
+          }
+        }
+      }),
+    );
+  });
+});
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await Promise.resolve();
+}
