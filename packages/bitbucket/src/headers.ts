@@ -1,7 +1,7 @@
 /** What the headers of a delivery say. None of them is signed: only the body is (rule 9). */
 
 /** The headers of a delivery, in lower case as Node and Hono look them up. */
-export const DELIVERY_HEADERS = {
+const DELIVERY_HEADERS = {
   signature: "x-hub-signature",
   eventKey: "x-event-key",
   requestId: "x-request-uuid",

@@ -14,9 +14,6 @@ export const TRIGGER_STATES = [
 
 export type TriggerState = (typeof TRIGGER_STATES)[number];
 
-/** States that a trigger never leaves. */
-export const TERMINAL_STATES = ["succeeded", "failed", "canceled", "superseded"] as const;
-
 /** States in which a tracked trigger keeps its target's slot: a second apply is worse than a late one (rule 28). */
 export const SLOT_STATES = ["claimed", "running", "waiting", "lost"] as const;
 
@@ -24,7 +21,3 @@ export const SLOT_STATES = ["claimed", "running", "waiting", "lost"] as const;
 export const RUN_RESULTS = ["succeeded", "failed", "canceled"] as const;
 
 export type RunResult = (typeof RUN_RESULTS)[number];
-
-export function isTerminal(state: TriggerState): boolean {
-  return TERMINAL_STATES.some((terminal) => terminal === state);
-}

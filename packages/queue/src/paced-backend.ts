@@ -10,8 +10,8 @@ const MAX_BLOCK_SECONDS = 10;
 /**
  * - Worker#mainLoop fetches again without a pause after every error but ECONNREFUSED, for example while PostgreSQL
  *   starts (57P03) or Redis cannot write its file (MISCONF): one worker then keeps a core busy.
- * - After an error while it waits, a worker sleeps for `maximumBlockTimeout`, which is an hour on PostgreSQL; delayed
- *   jobs that fall due meanwhile stay where they are.
+ * - On PostgreSQL an idle worker that knows of a delayed job sleeps until then, up to an hour, and counts on NOTIFY for
+ *   every new job. A connection that died without a word brings none, which keepalive notices after minutes.
  */
 export function pacedBackend<B extends IQueueBackend>(backend: B): B {
   const fetchJob = backend.moveToActive.bind(backend);

@@ -11,6 +11,7 @@ import {
 } from "bullmq";
 import { Client, Pool } from "pg";
 import type { OpenQueue, QueueBackend } from "./backend.ts";
+import { EVENT_STREAM } from "./event-stream.ts";
 import { endsWithin, withDeadline } from "./deadline.ts";
 import { pacedBackend } from "./paced-backend.ts";
 import {
@@ -70,7 +71,7 @@ export function openPostgresBackend(
     durabilityWarnings: () => durabilityWarnings(pool),
     async openQueue(name): Promise<OpenQueue> {
       const { cut, connection } = createOwner("fails_fast");
-      const queue = new Queue(name, { connection }, createPostgresBackend);
+      const queue = new Queue(name, { connection, streams: EVENT_STREAM }, createPostgresBackend);
       queue.on("error", createErrorReporter(logger, { queue: name, purpose: "producer" }));
       const close = async (): Promise<void> => {
         await endsWithin(queue.close(), CLOSE_DEADLINE_MS);

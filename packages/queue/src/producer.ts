@@ -10,7 +10,7 @@ import { createReopening } from "./reopening.ts";
 /** Of every call, whatever the servers do. The connections have limits of their own; this one holds for their sum. */
 export const PRODUCER_DEADLINE_MS = 2_000;
 /** The consumer computes the delay (`retryDelayMs`): a job stores only that there is one. */
-export const BACKOFF_TYPE = "sluice";
+const BACKOFF_TYPE = "sluice";
 const STACK_LINES_KEPT = 1;
 
 /** One job to add. */
@@ -29,6 +29,7 @@ export interface Producer<Payload> {
    * Resolves with the job's id when the servers have the job.
    * @throws AppError `queue_unavailable` within two seconds: the servers did not answer, and the job may be stored or
    * not; what a job does must be harmless when done twice. `job_id_invalid` for an id that no queue takes.
+   * `queue_closed` after `close`.
    */
   add(payload: Payload, options?: Pick<NewJob<Payload>, "jobId">): Promise<string>;
   /** The same for many, in one round trip. Not all or nothing: on a failure some may be stored. */

@@ -48,24 +48,24 @@ const NOTICED_MS = PRODUCER_DEADLINE_MS + 1_000;
 
 describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start }) => {
   const isSkipped = kind === "redis" && redis === null;
-  const directory = mkdtempSync(join(tmpdir(), "sluice-outage-"));
+  let directory: string;
   let server: Server;
   let backend: QueueBackend;
   let queues = 0;
 
   beforeAll(async () => {
     if (isSkipped) return;
+    directory = mkdtempSync(join(tmpdir(), "sluice-outage-"));
     server = await start(directory);
     await migrateQueueBackend(parseQueueUrl(server.url), { namespace: NAMESPACE });
     backend = openQueueBackend(parseQueueUrl(server.url), { namespace: NAMESPACE });
   });
 
   afterAll(async () => {
-    if (!isSkipped) {
-      resume();
-      await backend.close();
-      await server.stop();
-    }
+    if (isSkipped) return;
+    resume();
+    await backend.close();
+    await server.stop();
     rmSync(directory, { recursive: true, force: true });
   });
 

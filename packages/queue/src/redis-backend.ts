@@ -1,11 +1,14 @@
 /** BullMQ on Redis or Valkey. */
 import { createRedisBackend, Queue, Worker } from "bullmq";
+import { EVENT_STREAM } from "./event-stream.ts";
 import type { OpenQueue, QueueBackend } from "./backend.ts";
+import { withDeadline } from "./deadline.ts";
 import { pacedBackend } from "./paced-backend.ts";
 import { createErrorReporter, type QueueLogger } from "./queue-logger.ts";
 import { toQueueUnavailable } from "./queue-unavailable.ts";
 import type { RedisConfiguration } from "./queue-url.ts";
 import {
+  COMMAND_TIMEOUT_MS,
   connectRedis,
   createRedisClient,
   endForGood,
@@ -46,7 +49,7 @@ export function openRedisBackend(
     const report = createErrorReporter(logger, { queue: name, purpose: "producer" });
     const client = createClient("fails_fast", report);
     await connectRedis(client);
-    const queue = new Queue(name, { connection: client, prefix });
+    const queue = new Queue(name, { connection: client, prefix, streams: EVENT_STREAM });
     queue.on("error", report);
     const close = async (): Promise<void> => {
       await queue.close();
@@ -65,12 +68,12 @@ export function openRedisBackend(
     kind: "redis",
     openQueue,
     async check() {
-      await control
-        .get()
-        .then(({ client }) => client.ping())
-        .catch((error: unknown) => {
-          throw toQueueUnavailable("use the queue's Redis", error);
-        });
+      try {
+        const ping = control.get().then(({ client }) => client.ping());
+        await withDeadline(ping, COMMAND_TIMEOUT_MS, () => new Error("it does not answer"));
+      } catch (error) {
+        throw toQueueUnavailable("use the queue's Redis", error);
+      }
     },
     durabilityWarnings: () =>
       control

@@ -37,7 +37,7 @@ export interface ExpiredLease {
 }
 
 /** A proposed run whose holder went away is handed out at most this often (rule 28). */
-export const MAX_PROPOSED_ATTEMPTS = 3;
+const MAX_PROPOSED_ATTEMPTS = 3;
 
 /** As many expired leases as one statement takes in hand: few enough to be found by index. */
 const EXPIRED_AT_ONCE = 100;

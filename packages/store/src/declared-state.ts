@@ -43,6 +43,8 @@ export interface StoredTarget {
   readonly repository: string;
   /** Whether a delivery ever came from this repository: before, its name is only what a file says. */
   readonly repositoryIsSeen: boolean;
+  /** False when Bitbucket has since named another repository so: this one was deleted and made again, or renamed. */
+  readonly repositoryIsLatest: boolean;
   readonly trackedBranch: string;
   readonly projectRoot: string;
   readonly projectGlobs: readonly string[];
@@ -117,7 +119,14 @@ type TargetRow = Omit<
 async function listTargets(db: Database): Promise<StoredTarget[]> {
   const rows = await db.sql<TargetRow[]>`
     SELECT targets.id, kind, targets.name, spaces.name AS space, integrations.name AS integration,
-           repositories.full_name AS repository, repositories.uuid IS NOT NULL AS repository_is_seen, tracked_branch,
+           repositories.full_name AS repository, repositories.uuid IS NOT NULL AS repository_is_seen,
+           NOT EXISTS (
+             SELECT FROM sluice.repositories AS later
+             WHERE later.integration_id = repositories.integration_id
+               AND lower(later.full_name) = lower(repositories.full_name)
+               AND (later.uuid IS NULL, repositories.updated_at, repositories.id)
+                 < (repositories.uuid IS NULL, later.updated_at, later.id)
+           ) AS repository_is_latest, tracked_branch,
            project_root, project_globs::text AS project_globs, targets.labels::text AS labels, external_id,
            metadata::text AS metadata, on_unknown_files,
            allowed_fork_workspaces::text AS allowed_fork_workspaces, deployers::text AS deployers,

@@ -7,7 +7,7 @@ import type { StoredTarget } from "./declared-state.ts";
 /** A target to write; `id` is null for a new one. */
 export interface TargetRow extends Omit<
   StoredTarget,
-  "id" | "space" | "integration" | "repository" | "repositoryIsSeen"
+  "id" | "space" | "integration" | "repository" | "repositoryIsSeen" | "repositoryIsLatest"
 > {
   readonly id: string | null;
   readonly spaceId: string;
@@ -66,7 +66,7 @@ async function insertUnseen(tx: Database, wanted: readonly NamedRepository[]): P
     ON CONFLICT DO NOTHING`;
 }
 
-/** Of two of one name (one was deleted and made again) the one that Bitbucket named last. */
+/** Of two of one name (one was deleted and made again) the one that Bitbucket named last: see `repositoryIsLatest`. */
 async function findNamed(
   tx: Database,
   wanted: readonly NamedRepository[],

@@ -27,6 +27,11 @@ export async function findRepositoryOfEvent(db: Database, eventId: string): Prom
   return row?.repositoryId ?? null;
 }
 
+/** Lets nobody claim or make a trigger until the transaction ends. For what people do now and then, not for a hot path. */
+export async function lockOutClaims(db: Database): Promise<void> {
+  await db.sql`LOCK TABLE sluice.triggers IN SHARE ROW EXCLUSIVE MODE`;
+}
+
 /** The decisions of an event that wait for a person. The caller holds the lock of its repository. */
 export async function listHeldDecisions(db: Database, eventId: string): Promise<HeldDecision[]> {
   return db.sql<HeldDecision[]>`

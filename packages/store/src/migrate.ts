@@ -6,7 +6,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 
 /** Every migration beside the sources: one place for both the sources and the compiled code. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL("../src/migrations", import.meta.url));
+const MIGRATIONS_FOLDER = fileURLToPath(new URL("../src/migrations", import.meta.url));
 
 const REQUIRED_MAJOR = 18;
 /** The advisory lock under which migrations run: `SLUI` in ASCII. */

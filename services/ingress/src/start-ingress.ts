@@ -6,8 +6,10 @@ import {
   type DeliveriesPayload,
   type RawDelivery,
 } from "@sluice/queue/delivery-codec";
+import { withDeadline } from "@sluice/queue/deadline";
 import { createGroupCommit } from "@sluice/queue/group-commit";
-import { createProducer, type Producer } from "@sluice/queue/producer";
+import { createProducer, PRODUCER_DEADLINE_MS, type Producer } from "@sluice/queue/producer";
+import { queueUnavailable } from "@sluice/queue/queue-unavailable";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
 import { deliveriesQueue } from "@sluice/queue/queues";
 import { startHttpServer } from "@sluice/runtime/http-server";
@@ -59,7 +61,7 @@ export async function startIngress(input: {
   const metrics = createMetrics({ service: "ingress" });
   const app = createIngressApp({
     integrations,
-    enqueue: (delivery) => commits.add(delivery),
+    enqueue: (delivery) => answerInTime(commits.add(delivery)),
     maxBodyBytes: configuration.maxBodyBytes,
     logger,
     countAnswer: countDeliveries(metrics),
@@ -107,6 +109,16 @@ function commitDeliveries(producer: Producer<DeliveriesPayload>) {
       await producer.add(await encodeDeliveries(deliveries));
     },
   });
+}
+
+/**
+ * A sender waits for the commit that is under way and then for its own: while the queue hangs, twice the deadline. It is
+ * told to come back after one; the delivery may be stored all the same, which its identity makes harmless.
+ */
+function answerInTime(stored: Promise<void>): Promise<void> {
+  return withDeadline(stored, PRODUCER_DEADLINE_MS, () =>
+    queueUnavailable("store the delivery", `no answer within ${String(PRODUCER_DEADLINE_MS)} ms`),
+  );
 }
 
 function decryptSecrets(keyring: Keyring, integration: WebhookIntegration) {

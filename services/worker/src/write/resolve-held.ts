@@ -3,6 +3,7 @@ import type { Evidence } from "@sluice/domain/decide";
 import type { Store } from "@sluice/store/client";
 import {
   findRepositoryOfEvent,
+  lockOutClaims,
   listHeldDecisions,
   settleHeldDecision,
   type HeldDecision,
@@ -42,6 +43,8 @@ export async function resolveHeldEvent(
     const repositoryId = await findRepositoryOfEvent(tx, eventId);
     if (repositoryId === null) return [];
     await lockRepositories(tx, [repositoryId]);
+    // A claim with an older snapshot could hand out the later commit after it was asked whether one was handed out.
+    await lockOutClaims(tx);
     const held = await listHeldDecisions(tx, eventId);
     refuseUnknownNames(choice, held);
     const drafts = await markDuplicates(
