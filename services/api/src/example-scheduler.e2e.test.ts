@@ -39,7 +39,7 @@ test.skipIf(!hasPython)("the example runs everything there is, tracked ones in o
   for (const position of [1, 2]) ids.push(await insertTrigger(api.store, { targetId, position }));
   ids.push(await insertTrigger(api.store, { targetId, position: 3, runType: "proposed" }));
 
-  const { stdout, stderr } = await runExample("--once");
+  const { stdout, stderr } = await runExample("--idle-exit");
   expect(stderr).toBe("");
   expect(stdout.match(/^network: /gm)).toHaveLength(3);
   const history = await api.store.sql<{ triggerId: string; state: string }[]>`
@@ -47,14 +47,4 @@ test.skipIf(!hasPython)("the example runs everything there is, tracked ones in o
   expect(history).toEqual(
     ids.flatMap((triggerId) => ["claimed", "running", "succeeded"].map((state) => ({ triggerId, state }))),
   );
-});
-
-test.skipIf(!hasPython)("the example stops when it is asked to cancel, and says so", async () => {
-  const [target] = await api.store.sql<{ id: string }[]>`SELECT id FROM sluice.targets`;
-  const id = await insertTrigger(api.store, { targetId: target!.id, position: 9, runType: "proposed" });
-  await api.store.sql`UPDATE sluice.triggers SET cancel_requested = true WHERE id = ${id}`;
-  const { stdout } = await runExample("--idle-exit", "0", "--run-seconds", "60");
-  expect(stdout).toMatch(/canceled\n$/);
-  const [row] = await api.store.sql`SELECT state FROM sluice.triggers WHERE id = ${id}`;
-  expect(row).toEqual({ state: "canceled" });
 });

@@ -1,0 +1,109 @@
+import { expect, test } from "vitest";
+
+import type { CliContext } from "./cli-context.ts";
+import { runCli } from "./cli.ts";
+
+async function run(args: string[], environment: Record<string, string> = {}) {
+  const said = { out: "", err: "" };
+  const context: CliContext = {
+    environment: { SLUICE_DATA_DIRECTORY: "/nowhere", ...environment },
+    print: (text) => void (said.out += text),
+    report: (text) => void (said.err += text),
+    isInteractive: false,
+    confirm: () => Promise.resolve(false),
+    readLines: async function* readLines() {
+      yield* [];
+    },
+    workingDirectory: "/nowhere",
+  };
+  return { code: await runCli(args, context), ...said };
+}
+
+test("help is printed, names every command and the exit codes, and is a success", async () => {
+  const { code, out, err } = await run(["--help"]);
+  expect(code).toBe(0);
+  expect(err).toBe("");
+  for (const word of [
+    "apply",
+    "config",
+    "demo",
+    "keys",
+    "migrate",
+    "queue",
+    "serve",
+    "simulate",
+    "up",
+    "Exit codes:",
+  ]) {
+    expect(out).toContain(word);
+  }
+});
+
+test("the version is printed", async () => {
+  expect(await run(["--version"])).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  });
+});
+
+test.each([
+  [[], "Usage: sluice"],
+  [["aply"], "error: unknown command 'aply'\n(Did you mean apply?)"],
+  [["apply", "--dryrun"], "error: unknown option '--dryrun'\n(Did you mean --dry-run?)"],
+  [["serve", "web"], "Allowed choices are ingress, worker, api."],
+  [["queue", "failed", "--limit", "many"], "It must be a whole number from 1 to 10000."],
+  [["queue", "failed", "nope"], "error usage_invalid: there is no queue nope (there are deliveries, events)"],
+  [["queue", "retry", "events"], "error usage_invalid: name the jobs to retry, or give --all"],
+  [["apply", "-f", "nope.yaml"], "error file_unreadable: cannot read nope.yaml"],
+])("the command line %j is told to be wrong, with exit code 2", async (args, message) => {
+  const { code, out, err } = await run(args);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(err).toContain(message);
+});
+
+test("a wrong environment is told at once and whole, with exit code 78 and without a secret", async () => {
+  const { code, err } = await run(["migrate"], {
+    SLUICE_QUEUE_URL: "nope://LEAK",
+    SLUICE_QUEUE_NAMESPACE: "No",
+  });
+  expect(code).toBe(78);
+  expect(err).toMatch(
+    /^error configuration_invalid: The configuration has 3 problems:\n {2}- DATABASE_URL is missing/,
+  );
+  expect(err).not.toContain("LEAK");
+});
+
+test("a stack trace is shown only where LOG_LEVEL asks for it", async () => {
+  const quiet = await run(["apply", "-f", "nope.yaml"]);
+  const loud = await run(["apply", "-f", "nope.yaml"], { LOG_LEVEL: "debug" });
+  expect(quiet.err.trimEnd().split("\n")).toHaveLength(1);
+  expect(loud.err).toContain("    at ");
+});
+
+test("a generated key is the only thing that is printed, and another one each time", async () => {
+  const [one, two] = [await run(["keys", "generate"]), await run(["keys", "generate"])];
+  expect(one).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^k[0-9a-f]{8}:[A-Za-z0-9+/]{43}=\n$/),
+    err: "",
+  });
+  expect(two.out).not.toBe(one.out);
+});
+
+test("the schema of the file is printed as JSON with the version and every section", async () => {
+  const { out } = await run(["config", "schema"]);
+  const schema: unknown = JSON.parse(out);
+  expect(schema).toMatchObject({
+    title: "sluice.yaml",
+    required: ["version"],
+    properties: { version: {}, defaults: {}, spaces: {}, integrations: {}, stacks: {}, modules: {} },
+  });
+});
+
+test("the reference of the variables names those of every process once", async () => {
+  const { code, out } = await run(["config", "docs"]);
+  expect(code).toBe(0);
+  for (const name of ["DATABASE_URL", "INGRESS_PORT", "WORKER_PORT", "API_PORT", "SLUICE_DATA_DIRECTORY"]) {
+    expect(out.split(`| \`${name}\` |`)).toHaveLength(2);
+  }
+});

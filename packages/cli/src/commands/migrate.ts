@@ -1,0 +1,19 @@
+import type { Command } from "commander";
+
+import { EXIT_CODES, type RunCommand } from "../cli-context.ts";
+
+/** `sluice migrate` */
+export function addMigrateCommand(program: Command, run: RunCommand): void {
+  program
+    .command("migrate")
+    .description("bring the database and the queue to the state that this release needs")
+    .addHelpText("after", "\nSafe to run again, and by several at once: they wait for one another.")
+    .action(() =>
+      run(async (context) => {
+        const { findEnvironment } = await import("../running-environment.ts");
+        const { migrate } = await import("../migrate.ts");
+        await migrate(findEnvironment(context), (line) => context.report(`${line}\n`));
+        return EXIT_CODES.done;
+      }),
+    );
+}

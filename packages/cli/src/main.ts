@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** The process behind `sluice`: the only place that reads its environment and touches its streams. */
+import { createInterface } from "node:readline/promises";
+import process from "node:process";
+import { loadEnvironmentFile } from "@sluice/runtime/configuration";
+
+import { runCli } from "./cli.ts";
+
+loadEnvironmentFile(".env");
+process.exitCode = await runCli(process.argv.slice(2), {
+  // oxlint-disable-next-line node/no-process-env
+  environment: process.env,
+  print: (text) => void process.stdout.write(text),
+  report: (text) => void process.stderr.write(text),
+  isInteractive: process.stdin.isTTY && process.stdout.isTTY,
+  confirm: async (question) => {
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    try {
+      return /^y(?:es)?$/i.test((await terminal.question(question)).trim());
+    } finally {
+      terminal.close();
+    }
+  },
+  readLines: () => createInterface({ input: process.stdin }),
+  workingDirectory: process.cwd(),
+});

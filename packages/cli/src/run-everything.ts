@@ -1,0 +1,86 @@
+/** `sluice up`: all services in one process. */
+import { type Environment, loadConfiguration } from "@sluice/runtime/configuration";
+import { runService } from "@sluice/runtime/lifecycle";
+import { createLogger } from "@sluice/runtime/logger";
+import { drainVariables, loggingVariables } from "@sluice/runtime/variables";
+
+import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
+import type { UpOptions } from "./commands/up.ts";
+import { startEmbeddedEnvironment } from "./embedded-environment.ts";
+import { migrate } from "./migrate.ts";
+import { findDataDirectory } from "./running-environment.ts";
+import { SERVICE_NAMES, type ServiceName } from "./service-names.ts";
+import { type ListeningService, prepareService } from "./services.ts";
+
+/** Services that were started together. */
+export interface RunningServices {
+  /** Where this machine reaches each. */
+  readonly urls: Readonly<Record<ServiceName, string>>;
+  /** Intake first, so that what was taken is still worked on; each has `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Starts all services of an environment whose servers are migrated. Of a start that fails nothing is left. */
+export async function startServices(environment: Environment, signal: AbortSignal): Promise<RunningServices> {
+  const prepared = await Promise.all(
+    SERVICE_NAMES.map(async (name) => ({ name, service: await prepareService(name, environment) })),
+  );
+  const running: ListeningService[] = [];
+  const close = async (graceMs: number): Promise<void> => {
+    for (const service of running.splice(0)) await service.close(graceMs);
+  };
+  const urls: Record<ServiceName, string> = { ingress: "", worker: "", api: "" };
+  try {
+    for (const { name, service } of prepared) {
+      const started = await service.start(signal);
+      running.push(started);
+      urls[name] = started.url;
+    }
+    return { urls, close };
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+}
+
+/** Runs everything until the process is told to stop. @throws ConfigurationError, EmbeddedPostgresError. */
+export async function runEverything({ embedded }: UpOptions, context: CliContext): Promise<ExitCode> {
+  const variables = { ...loggingVariables, ...drainVariables };
+  const { logLevel, logFormat, drainTimeoutMs } = loadConfiguration(variables, context.environment);
+  const logger = createLogger({ service: "up", level: logLevel, format: logFormat });
+  const onProgress = (line: string) => context.report(`${line}\n`);
+  await runService({
+    name: "up",
+    logger,
+    drainTimeoutMs,
+    start: async (signal) => {
+      const servers = embedded
+        ? await startServers(context, onProgress)
+        : await useServers(context, onProgress);
+      try {
+        const services = await startServices(servers.environment, signal);
+        for (const name of SERVICE_NAMES) onProgress(`${name.padEnd(8)} ${services.urls[name]}`);
+        return {
+          close: async (graceMs) => {
+            await services.close(graceMs);
+            await servers.stop();
+          },
+        };
+      } catch (error) {
+        await servers.stop();
+        throw error;
+      }
+    },
+  });
+  return EXIT_CODES.done;
+}
+
+function startServers(context: CliContext, onProgress: (line: string) => void) {
+  const { environment } = context;
+  return startEmbeddedEnvironment({ dataDirectory: findDataDirectory(context), environment, onProgress });
+}
+
+async function useServers({ environment }: CliContext, onProgress: (line: string) => void) {
+  await migrate(environment, onProgress);
+  return { environment, stop: () => Promise.resolve() };
+}
