@@ -10,6 +10,8 @@ import { claimOwnerLock } from "./owner-lock.ts";
 import { identifyProcess, isProcessAlive, parseProcessIdentity } from "./process-identity.ts";
 import { lastLine, runCommand, type CommandResult } from "./run-command.ts";
 
+/** How long a server may take to stop by itself, in ms. */
+const STOP_TIMEOUT_MS = 5_000;
 /** Valkey is the fork of Redis that most Linux distributions ship by now; both speak the same protocol. */
 const PROGRAMS = ["redis-server", "valkey-server"];
 /** Another process may take a free port before the server does. */
@@ -159,7 +161,10 @@ async function stopAndRelease({ child }: ServerProcess, release: () => Promise<v
     child.ref();
     const exited = once(child, "exit");
     child.kill("SIGTERM");
+    // Redis refuses to end while it writes its first append-only file ("Writing initial AOF, can't exit").
+    const force = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await exited;
+    clearTimeout(force);
   }
   await release();
 }

@@ -7,6 +7,7 @@ import {
   encodeDeliveries,
   MAX_BATCH_BYTES,
   type RawDelivery,
+  summarizeDeliveries,
 } from "./delivery-codec.ts";
 
 const QUICKLY = { params: { [constants.BROTLI_PARAM_QUALITY]: 0 } };
@@ -41,6 +42,15 @@ function aDelivery(body: Uint8Array): RawDelivery {
 }
 
 describe("deliveries in a job", () => {
+  test("are shown to people without their bodies and headers; what is not such a job is shown as it is", async () => {
+    const { body, headers, ...rest } = aDelivery(Buffer.from("secret things"));
+    const payload = await encodeDeliveries([{ ...rest, body, headers }]);
+    expect(summarizeDeliveries(payload)).toEqual({ v: 1, deliveries: [{ ...rest, bodyBytes: 13 }] });
+    expect(summarizeDeliveries({ v: 2 })).toEqual({ v: 2 });
+    const broken = { ...payload, deliveries: "AAAA" };
+    expect(summarizeDeliveries(broken)).toEqual(broken);
+  });
+
   test("come back as they were, for any bytes and any strings, also through JSON", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(deliveries, { minLength: 1, maxLength: 12 }), async (sent) => {

@@ -113,6 +113,25 @@ export async function decodeDeliveries(payload: DeliveriesPayload): Promise<RawD
   }
 }
 
+/**
+ * What a dashboard shows of a job's data: which deliveries it carries, without their bodies. What cannot be read is given
+ * back as it is. Synchronous, as dashboards want it: for people who look at a few jobs.
+ */
+export function summarizeDeliveries(data: unknown): unknown {
+  const payload = deliveriesPayload.safeParse(data);
+  if (!payload.success) return data;
+  try {
+    const batch = brotliDecompressSync(Buffer.from(payload.data.deliveries, "base64"), DECOMPRESSION);
+    const deliveries = unframe(batch).map(({ body, headers: _headers, ...rest }) => ({
+      ...rest,
+      bodyBytes: body.byteLength,
+    }));
+    return { v: payload.data.v, deliveries };
+  } catch {
+    return data;
+  }
+}
+
 /** [length of the header, 4 bytes big-endian][the header, JSON][the bodies, one after the other] */
 function frame(deliveries: readonly RawDelivery[]): Buffer {
   // JSON escapes what UTF-8 cannot hold (lone surrogates), so any string comes back as it was.

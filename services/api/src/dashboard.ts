@@ -4,6 +4,8 @@ import { HonoAdapter } from "@bull-board/hono";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { openDashboardQueues } from "@sluice/queue/administration";
 import type { QueueBackend } from "@sluice/queue/backend";
+import { summarizeDeliveries } from "@sluice/queue/delivery-codec";
+import { deliveriesQueue } from "@sluice/queue/queues";
 import { Hono } from "hono";
 
 export const DASHBOARD_PATH = "/queues";
@@ -56,7 +58,11 @@ async function openDashboard(backend: QueueBackend): Promise<OpenDashboard> {
   const serverAdapter = new HonoAdapter(serveStatic);
   serverAdapter.setBasePath(DASHBOARD_PATH);
   createBullBoard({
-    queues: queues.map((queue) => new BullMQAdapter(queue)),
+    queues: queues.map((queue) => {
+      const adapter = new BullMQAdapter(queue);
+      if (queue.name === deliveriesQueue.name) adapter.setFormatter("data", summarizeDeliveries);
+      return adapter;
+    }),
     serverAdapter,
     options: {
       uiConfig: { boardTitle: "Sluice" },
