@@ -7,6 +7,7 @@ import { drainVariables, loggingVariables } from "@sluice/runtime/variables";
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
 import type { UpOptions } from "./commands/up.ts";
 import { startEmbeddedEnvironment } from "./embedded-environment.ts";
+import { warnAboutUnknownVariables } from "./known-variables.ts";
 import { migrate } from "./migrate.ts";
 import { findDataDirectory } from "./running-environment.ts";
 import { SERVICE_NAMES, type ServiceName } from "./service-names.ts";
@@ -48,6 +49,7 @@ export async function runEverything({ embedded }: UpOptions, context: CliContext
   const variables = { ...loggingVariables, ...drainVariables };
   const { logLevel, logFormat, drainTimeoutMs } = loadConfiguration(variables, context.environment);
   const logger = createLogger({ service: "up", level: logLevel, format: logFormat });
+  await warnAboutUnknownVariables(context.environment, logger);
   const onProgress = (line: string) => context.report(`${line}\n`);
   await runService({
     name: "up",

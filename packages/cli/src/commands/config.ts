@@ -15,7 +15,7 @@ export function addConfigCommand(program: Command, run: RunCommand): void {
     .description("print the reference of all variables, in Markdown")
     .action(() =>
       run(async ({ print }) => {
-        const { writeConfigurationReference } = await import("../configuration-docs.ts");
+        const { writeConfigurationReference } = await import("../known-variables.ts");
         print(await writeConfigurationReference());
         return EXIT_CODES.done;
       }),

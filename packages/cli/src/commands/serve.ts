@@ -21,7 +21,11 @@ export function addServeCommand(program: Command, run: RunCommand): void {
         const { findEnvironment } = await import("../running-environment.ts");
         const { prepareService } = await import("../services.ts");
         const { runService } = await import("@sluice/runtime/lifecycle");
-        await runService(await prepareService(name, findEnvironment(context)));
+        const { warnAboutUnknownVariables } = await import("../known-variables.ts");
+        const environment = findEnvironment(context);
+        const service = await prepareService(name, environment);
+        await warnAboutUnknownVariables(environment, service.logger);
+        await runService(service);
         return EXIT_CODES.done;
       }),
     );

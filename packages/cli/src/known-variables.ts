@@ -1,6 +1,11 @@
-/** docs/configuration.md, from the declarations of the variables. */
-import type { ConfigurationDefinition } from "@sluice/runtime/configuration";
+/** Every variable that some process reads: docs/configuration.md, and what is not among them. */
+import {
+  type ConfigurationDefinition,
+  type Environment,
+  findUnknownVariables,
+} from "@sluice/runtime/configuration";
 import { describeConfiguration } from "@sluice/runtime/configuration-reference";
+import type { Logger } from "@sluice/runtime/logger";
 import {
   databaseVariables,
   drainVariables,
@@ -21,6 +26,21 @@ This file is printed by \`sluice config docs\`: change the declarations, not the
 
 /** The reference of every variable that some process reads. */
 export async function writeConfigurationReference(): Promise<string> {
+  return `${INTRODUCTION}\n${describeConfiguration(await listSections())}`;
+}
+
+/** `SLUICE_*` variables that no process reads, each with a warning: probably mistyped, and then without any effect. */
+export async function warnAboutUnknownVariables(environment: Environment, logger: Logger): Promise<void> {
+  const definitions = (await listSections()).map(({ definition }) => definition);
+  for (const { name, nearest } of findUnknownVariables(definitions, environment)) {
+    logger.warn(
+      { variable: name, ...(nearest === null ? {} : { nearest }) },
+      "configuration.unknown_variable",
+    );
+  }
+}
+
+async function listSections(): Promise<{ title: string; definition: ConfigurationDefinition }[]> {
   const [{ ingressVariables }, { workerVariables }, { apiVariables }] = await Promise.all([
     import("@sluice/ingress/config"),
     import("@sluice/worker/config"),
@@ -33,14 +53,13 @@ export async function writeConfigurationReference(): Promise<string> {
     ...loggingVariables,
     ...drainVariables,
   };
-  const sections = describeConfiguration([
+  return [
     { title: "Every process", definition: shared },
     { title: "Ingress", definition: without(ingressVariables, shared) },
     { title: "Worker", definition: without(workerVariables, shared) },
     { title: "API", definition: without(apiVariables, shared) },
     { title: "The command line", definition: embeddedVariables },
-  ]);
-  return `${INTRODUCTION}\n${sections}`;
+  ];
 }
 
 function without(
