@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { moveBranch, type BranchState } from "./branch.ts";
+import { moveBranch, placePush, type BranchState, type RecordedPush } from "./branch.ts";
 import { isDuplicate } from "./duplicate.ts";
 
 const SHAS = ["a", "b", "c"].map((letter) => letter.repeat(40));
@@ -47,4 +47,25 @@ test("over any history: exactly the reports that change the head are arrivals", 
       });
     }),
   );
+});
+
+const aRecorded = (oldSha: string, newSha: string, sequence: number): RecordedPush => ({
+  oldSha,
+  newSha,
+  sequence,
+  branchArrival: sequence,
+});
+
+test("a push belongs next, or before the one that went on from it, or was said before (rule 14)", () => {
+  const [a, b, c] = [SHAS[0]!, SHAS[1]!, SHAS[2]!];
+  const atC: BranchState = { headSha: c, arrivalSequence: 2 };
+  const bToC = aRecorded(b, c, 2);
+  const aToB = aRecorded(a, b, 1);
+  expect(placePush({ oldSha: c, newSha: b }, atC, [bToC, aToB])).toEqual({ kind: "next" });
+  expect(placePush({ oldSha: a, newSha: b }, atC, [bToC])).toEqual({ kind: "late", before: bToC });
+  expect(placePush({ oldSha: a, newSha: b }, atC, [bToC, aToB])).toEqual({ kind: "repeated", push: aToB });
+  expect(placePush({ oldSha: b, newSha: c }, atC, [bToC])).toEqual({ kind: "next" });
+  expect(placePush({ oldSha: null, newSha: b }, atC, [bToC])).toEqual({ kind: "next" });
+  expect(placePush({ oldSha: a, newSha: b }, { ...atC, headSha: null }, [bToC])).toEqual({ kind: "next" });
+  expect(placePush({ oldSha: a, newSha: b }, atC, [])).toEqual({ kind: "next" });
 });

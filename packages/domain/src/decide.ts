@@ -24,6 +24,8 @@ export interface Evidence {
   readonly eventKey?: string;
   /** The trigger that the event would have repeated. */
   readonly duplicateOf?: { readonly triggerId: string };
+  /** The tracked trigger of a newer commit that was handed out before this one came. */
+  readonly overtakenBy?: { readonly triggerId: string };
   readonly onUnknownFiles?: OnUnknownFiles;
   /** Who settled a held decision (rule 17). */
   readonly resolvedBy?: string;

@@ -28,13 +28,14 @@ export function explain({ reason, evidence, runType }: StoredDecision): string {
       return `This commit already has such a run on the target: trigger ${evidence.duplicateOf?.triggerId ?? "unknown"}.`;
     case "unsupported_event":
       return `Sluice does not act on ${evidence.eventKey ?? `refs of the kind ${evidence.ref?.kind ?? "unknown"}`}.`;
+    case "stale":
+      return `A newer commit of the target was handed out before this one was known (trigger ${evidence.overtakenBy?.triggerId ?? "unknown"}); to run this one now would roll it back.`;
     case "integration_detached":
       return "The target has no integration: the one it used was deleted. Give it another.";
     case "target_disabled":
       return "The target is disabled.";
     case "metadata_only":
     case "fork_not_allowed":
-    case "stale":
     case "not_a_command":
     case "command_refused":
     case "locked":

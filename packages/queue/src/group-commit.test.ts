@@ -67,6 +67,42 @@ describe("a group commit", () => {
     expect(group.size).toBe(2);
   });
 
+  test("refuses more bytes than may wait, though one item may wait whatever its size", async () => {
+    const { endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 9, maxQueuedBytes: 10, sizeOf: (item) => item, commit });
+    const first = group.add(50);
+    void group.add(6);
+    await expect(group.add(5)).rejects.toMatchObject({ code: "overloaded" });
+    void group.add(4);
+    await expect(group.add(1)).rejects.toMatchObject({ code: "overloaded" });
+    endings[0]!.resolve();
+    await first;
+    void group.add(99);
+    await expect(group.add(1)).rejects.toMatchObject({ code: "overloaded" });
+    expect(group.size).toBe(3);
+  });
+
+  test("lets an item leave while it waits, with its room, and not once it is under way", async () => {
+    const { batches, endings, commit } = manualCommits();
+    const group = createGroupCommit({ maxItems: 9, maxQueuedBytes: 10, sizeOf: (item) => item, commit });
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const first = group.add(1, { signal });
+    const second = group.add(9, { signal });
+    const third = group.add(1);
+    leaving.abort(new Error("too late"));
+    await expect(second).rejects.toThrow("too late");
+    await expect(group.add(2, { signal })).rejects.toThrow("too late");
+    void group.add(9);
+    expect(group.size).toBe(3);
+    endings[0]!.resolve();
+    await first;
+    expect(batches).toEqual([[1], [1, 9]]);
+    endings[1]!.resolve();
+    await third;
+    expect(group.size).toBe(0);
+  });
+
   test("lets an item that is larger than a commit travel alone", async () => {
     const { batches, endings, commit } = manualCommits();
     const group = createGroupCommit({ maxItems: 9, maxBytes: 10, sizeOf: (item) => item, commit });
@@ -97,12 +133,21 @@ describe("a group commit", () => {
     await expect(group.add(1)).rejects.toThrow("1 items answered with 2 results");
   });
 
-  test("commits every item once, in order, within bounds, and answers each with its own commit's fate", async () => {
-    const items = fc.array(fc.record({ bytes: fc.nat(20), arrivesAfterTurns: fc.nat(3) }), { maxLength: 60 });
+  test("commits every item once, in order, within bounds, but those that left or were refused, and answers each with its own fate", async () => {
+    const items = fc.array(
+      fc.record({
+        bytes: fc.nat(20),
+        arrivesAfterTurns: fc.nat(3),
+        leavesAfterTurns: fc.option(fc.nat(6)),
+      }),
+      { maxLength: 60 },
+    );
     const bounds = fc.record({
       maxItems: fc.integer({ min: 1, max: 7 }),
       maxBytes: fc.integer({ min: 1, max: 40 }),
       maxInFlight: fc.integer({ min: 1, max: 3 }),
+      maxQueued: fc.integer({ min: 1, max: 30 }),
+      maxQueuedBytes: fc.integer({ min: 1, max: 200 }),
       commitTurns: fc.integer({ min: 0, max: 5 }),
       failEvery: fc.integer({ min: 1, max: 5 }),
     });
@@ -123,14 +168,22 @@ describe("a group commit", () => {
           },
         });
         const answers: Promise<string>[] = [];
-        for (const [index, { arrivesAfterTurns }] of arrivals.entries()) {
+        for (const [index, { arrivesAfterTurns, leavesAfterTurns }] of arrivals.entries()) {
           await turns(arrivesAfterTurns);
-          const answer = group.add(index).catch((error: unknown) => String(error));
+          const leaving = new AbortController();
+          const answer = group.add(index, { signal: leaving.signal }).catch((error: unknown) => String(error));
           answers.push(answer);
+          if (leavesAfterTurns !== null) void turns(leavesAfterTurns).then(() => leaving.abort("left"));
         }
         await group.drain();
+        expect(group.size).toBe(0);
 
-        expect(batches.flat()).toEqual(arrivals.map((_, index) => index));
+        const fates = await Promise.all(answers);
+        const isUncommitted = (fate: string) => fate === "left" || fate.startsWith("AppError");
+        expect(batches.flat()).toEqual(
+          arrivals.map((_, index) => index).filter((index) => !isUncommitted(fates[index]!)),
+        );
+        expect(fates.filter((_, index) => arrivals[index]!.leavesAfterTurns === null)).not.toContain("left");
         for (const [at, batch] of batches.entries()) {
           const bytes = batch.reduce((sum, index) => sum + arrivals[index]!.bytes, 0);
           expect(batch.length).toBeLessThanOrEqual(bound.maxItems);

@@ -12,6 +12,8 @@ export interface GroupCommitOptions<T, C> {
   readonly maxInFlight?: number;
   /** Items that may wait for a commit; more are refused. Absent = unbounded. */
   readonly maxQueued?: number;
+  /** As `sizeOf` counts, of all items that wait; more are refused. One may always wait. Absent = unbounded. */
+  readonly maxQueuedBytes?: number;
   /** All or nothing: its failure is the answer to every item that it was given. */
   readonly commit: (items: readonly T[]) => Promise<C>;
 }
@@ -20,9 +22,10 @@ export interface GroupCommitOptions<T, C> {
 export interface GroupCommit<T, R> {
   /**
    * Resolves with the item's own result, or rejects with the failure of the commit that carried it.
-   * @throws AppError `overloaded` when `maxQueued` items wait already; the item was not taken.
+   * When `signal` is aborted while the item still waits, it leaves and is not committed; `signal.reason` is its answer.
+   * @throws AppError `overloaded` when as many items or bytes wait as may; the item was not taken.
    */
-  add(item: T): Promise<R>;
+  add(item: T, options?: { readonly signal?: AbortSignal }): Promise<R>;
   /** Resolves when nothing waits and nothing is under way. Never rejects. */
   drain(): Promise<void>;
   /** Items that wait or are under way. */
@@ -36,6 +39,8 @@ interface Waiting<T> {
   readonly bytes: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** From now on it cannot leave. */
+  readonly stay: () => void;
 }
 
 /**
@@ -45,14 +50,41 @@ interface Waiting<T> {
 export function createGroupCommit<T>(options: GroupCommitOptions<T, void>): GroupCommit<T, void>;
 export function createGroupCommit<T, R>(options: GroupCommitOptions<T, readonly R[]>): GroupCommit<T, R>;
 export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>): GroupCommit<T, unknown> {
-  const { maxInFlight = 1, maxQueued = Infinity, sizeOf } = options;
+  const { maxInFlight = 1, maxQueued = Infinity, maxQueuedBytes = Infinity, sizeOf } = options;
   const queue: Waiting<T>[] = [];
+  let queuedBytes = 0;
   let commits = 0;
   let itemsInFlight = 0;
   const onIdle: (() => void)[] = [];
 
   function startCommits(): void {
-    while (queue.length > 0 && commits < maxInFlight) void commitBatch(takeBatch(queue, options));
+    while (queue.length > 0 && commits < maxInFlight) {
+      const batch = takeBatch(queue, options);
+      for (const { bytes, stay } of batch) {
+        queuedBytes -= bytes;
+        stay();
+      }
+      void commitBatch(batch);
+    }
+  }
+
+  function isFull(bytes: number): boolean {
+    return queue.length >= maxQueued || (queue.length > 0 && queuedBytes + bytes > maxQueuedBytes);
+  }
+
+  function wait(item: T, bytes: number, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        queue.splice(queue.indexOf(waiting), 1);
+        queuedBytes -= bytes;
+        reject(signal?.reason);
+      };
+      const stay = () => signal?.removeEventListener("abort", leave);
+      const waiting: Waiting<T> = { item, bytes, resolve, reject, stay };
+      signal?.addEventListener("abort", leave, { once: true });
+      queue.push(waiting);
+      queuedBytes += bytes;
+    });
   }
 
   async function commitBatch(batch: readonly Waiting<T>[]): Promise<void> {
@@ -68,12 +100,13 @@ export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>):
   }
 
   return {
-    add(item) {
-      if (queue.length >= maxQueued) return Promise.reject(overloaded(maxQueued));
-      return new Promise((resolve, reject) => {
-        queue.push({ item, bytes: sizeOf?.(item) ?? 0, resolve, reject });
-        startCommits();
-      });
+    async add(item, { signal } = {}) {
+      signal?.throwIfAborted();
+      const bytes = sizeOf?.(item) ?? 0;
+      if (isFull(bytes)) throw overloaded(queue.length);
+      const answer = wait(item, bytes, signal);
+      startCommits();
+      return answer;
     },
     drain: () =>
       commits === 0 ? Promise.resolve() : new Promise<void>((resolve) => void onIdle.push(resolve)),
@@ -117,6 +150,6 @@ async function answerOf<T>(
   }
 }
 
-function overloaded(maxQueued: number): AppError {
-  return new AppError("overloaded", `${maxQueued} items wait for a commit already: try again later`);
+function overloaded(waiting: number): AppError {
+  return new AppError("overloaded", `${waiting} items wait for a commit already: try again later`);
 }

@@ -24,7 +24,7 @@ export interface QueueDefinition<Payload> {
 const eventPayload = z.strictObject({
   v: z.literal(1),
   eventId: z.uuid(),
-  /** Of the HTTP request that brought the event, to find its lines in the log. Absent = found by the sweep. */
+  /** Of the HTTP request that brought the event, to find its lines in the log. Absent = given a job again by the repair. */
   requestId: z.string().exactOptional(),
 });
 

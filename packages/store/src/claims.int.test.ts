@@ -11,7 +11,7 @@ import { migrateStore } from "./migrate.ts";
 import { insertIntegration, insertStack } from "./test-fixtures.ts";
 import { insertPush, insertTrigger } from "./test-trigger-fixtures.ts";
 import { withTransaction } from "./transaction.ts";
-import { finishTrigger, heartbeat, startTrigger } from "./trigger-reports.ts";
+import { finishTrigger, heartbeat, startTrigger, waitTrigger } from "./trigger-reports.ts";
 
 let database: TestDatabase;
 let store: Store;
@@ -243,6 +243,23 @@ describe("leases", () => {
     await expireLeases(store);
     expect(await finishTrigger(store, { ...held, result: "succeeded" })).toMatchObject({ kind: "ok" });
     expect(await claimIds()).toEqual([next]);
+  });
+
+  test("a run that waits is not taken back, and keeps its target's slot", async () => {
+    const targetId = await aStack();
+    await insertTrigger(store, { targetId, position: 1 });
+    await insertTrigger(store, { targetId, position: 2 });
+    await insertTrigger(store, { targetId, position: 3, runType: "proposed" });
+    const claims = await claim();
+    expect(claims).toHaveLength(2);
+    for (const held of claims) {
+      await startTrigger(store, { ...held, leaseMs: 60_000 });
+      await letLeaseExpire(held.id);
+      await waitTrigger(store, held);
+    }
+    expect(await expireLeases(store)).toEqual([]);
+    expect(await claimIds()).toEqual([]);
+    for (const { id } of claims) expect(await find(id)).toMatchObject({ state: "waiting" });
   });
 
   test("a proposed run whose lease expired is handed out three times in all, then it is failed and says so", async () => {

@@ -1,3 +1,4 @@
+import type { RecordedPush } from "@sluice/domain/branch";
 import type { Actor, CommitFacts, Event, PushEvent } from "@sluice/domain/event";
 
 import type { Database } from "./client.ts";
@@ -19,6 +20,8 @@ export interface NewEvent {
 export interface PendingEvent {
   readonly id: string;
   readonly deliveryId: string;
+  /** Bitbucket's X-Request-UUID, for the log. */
+  readonly requestId: string;
   readonly integrationId: string;
   readonly sequence: number;
   readonly receivedAt: string;
@@ -27,10 +30,13 @@ export interface PendingEvent {
   readonly event: Event;
 }
 
+/** Room between two events, for pushes that are recorded late and belong before the second. */
+const SEQUENCE_STEP = 1024;
+
 /** Draws `count` numbers, ascending. Drawn under the repository's lock, so that they follow the order of recording. */
 export async function drawEventSequences(db: Database, count: number): Promise<number[]> {
   const rows = await db.sql<{ sequence: number }[]>`
-    SELECT nextval('sluice.event_sequence') AS sequence FROM generate_series(1, ${count})`;
+    SELECT nextval('sluice.event_sequence') * ${SEQUENCE_STEP} AS sequence FROM generate_series(1, ${count})`;
   return rows.map((row) => row.sequence).toSorted((a, b) => a - b);
 }
 
@@ -82,17 +88,19 @@ export async function findPendingEvent(db: Database, id: string): Promise<Pendin
   return row === undefined ? null : toPendingEvent(row);
 }
 
-/** Undecided events recorded more than `olderThanMs` ago: their job was lost, or waits for long. */
+/**
+ * Undecided events recorded more than `olderThanMs` ago: their job was lost, or waits for long. A page of at most `limit`
+ * ids, after `afterId`.
+ */
 export async function listStalePendingEvents(
   db: Database,
-  olderThanMs: number,
-  limit: number,
-): Promise<{ readonly id: string; readonly requestId: string }[]> {
-  return db.sql<{ id: string; requestId: string }[]>`
-    SELECT events.id, deliveries.request_id
-    FROM sluice.events JOIN sluice.deliveries ON deliveries.id = events.delivery_id
-    WHERE events.decided_at IS NULL AND events.recorded_at < now() - ${olderThanMs} * interval '1 millisecond'
-    ORDER BY events.sequence LIMIT ${limit}`;
+  page: { readonly olderThanMs: number; readonly afterId: string; readonly limit: number },
+): Promise<{ readonly id: string }[]> {
+  return db.sql<{ id: string }[]>`
+    SELECT id FROM sluice.events
+    WHERE decided_at IS NULL AND recorded_at < now() - ${page.olderThanMs} * interval '1 millisecond'
+      AND id > ${page.afterId}
+    ORDER BY id LIMIT ${page.limit}`;
 }
 
 /** Of these events, the ones that are still undecided. The caller holds the locks of their repositories. */
@@ -100,6 +108,42 @@ export async function filterUndecided(db: Database, ids: readonly string[]): Pro
   const rows = await db.sql<{ id: string }[]>`
     SELECT id FROM sluice.events WHERE id = ANY(${ids}::uuid[]) AND decided_at IS NULL ORDER BY id FOR UPDATE`;
   return new Set(rows.map((row) => row.id));
+}
+
+/**
+ * Recorded pushes of a branch that left `newSha`, or that moved it exactly as this one says it did; the newest first. The
+ * caller holds the lock of the repository.
+ */
+export async function findPushesAround(
+  db: Database,
+  push: {
+    readonly repositoryId: string;
+    readonly refName: string;
+    readonly oldSha: string;
+    readonly newSha: string;
+  },
+): Promise<RecordedPush[]> {
+  return db.sql<RecordedPush[]>`
+    SELECT sequence, old_sha, new_sha, branch_arrival FROM sluice.events
+    WHERE repository_id = ${push.repositoryId} AND ref_kind = 'branch' AND ref_name = ${push.refName}
+      AND (old_sha = ${push.newSha} OR (old_sha = ${push.oldSha} AND new_sha = ${push.newSha}))
+    ORDER BY sequence DESC LIMIT 20`;
+}
+
+/** Puts the 40 digits in the place of a short hash, for the event and for its branch if it still stands there (rule 12). */
+export async function expandEventSha(
+  db: Database,
+  event: { readonly id: string; readonly shortSha: string; readonly sha: string },
+): Promise<void> {
+  await db.sql`
+    WITH expanded AS (
+      UPDATE sluice.events SET new_sha = ${event.sha} WHERE id = ${event.id}
+      RETURNING repository_id, ref_name
+    )
+    UPDATE sluice.branches SET head_sha = ${event.sha}
+    FROM expanded
+    WHERE branches.repository_id = expanded.repository_id AND branches.name = expanded.ref_name
+      AND branches.head_sha = ${event.shortSha}`;
 }
 
 export async function markEventsDecided(db: Database, ids: readonly string[]): Promise<void> {
@@ -114,6 +158,7 @@ interface StoredFacts {
 interface StoredEvent {
   readonly id: string;
   readonly deliveryId: string;
+  readonly requestId: string;
   readonly integrationId: string;
   readonly sequence: number;
   readonly receivedAt: string;
@@ -134,7 +179,7 @@ interface StoredEvent {
 
 function selectPending(db: Database) {
   return db.sql`
-    SELECT events.id, events.delivery_id, deliveries.integration_id, events.sequence, events.received_at, events.kind,
+    SELECT events.id, events.delivery_id, deliveries.request_id, deliveries.integration_id, events.sequence, events.received_at, events.kind,
            events.event_key, events.repository_id, repositories.uuid AS repository_uuid,
            repositories.full_name AS repository_full_name, events.ref_kind, events.ref_name, events.change,
            events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts
@@ -169,6 +214,7 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
   return {
     id: row.id,
     deliveryId: row.deliveryId,
+    requestId: row.requestId,
     integrationId: row.integrationId,
     sequence: row.sequence,
     receivedAt: row.receivedAt,

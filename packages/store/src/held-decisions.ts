@@ -27,11 +27,6 @@ export async function findRepositoryOfEvent(db: Database, eventId: string): Prom
   return row?.repositoryId ?? null;
 }
 
-/** Lets nobody claim or make a trigger until the transaction ends. For what people do now and then, not for a hot path. */
-export async function lockOutClaims(db: Database): Promise<void> {
-  await db.sql`LOCK TABLE sluice.triggers IN SHARE ROW EXCLUSIVE MODE`;
-}
-
 /** The decisions of an event that wait for a person. The caller holds the lock of its repository. */
 export async function listHeldDecisions(db: Database, eventId: string): Promise<HeldDecision[]> {
   return db.sql<HeldDecision[]>`
@@ -46,7 +41,7 @@ export async function listHeldDecisions(db: Database, eventId: string): Promise<
     FROM sluice.decisions
     JOIN sluice.events ON events.id = decisions.event_id
     JOIN sluice.targets ON targets.id = decisions.target_id
-    WHERE decisions.event_id = ${eventId} AND decisions.outcome = 'hold'
+    WHERE decisions.event_id = ${eventId} AND decisions.outcome = 'hold' AND targets.removed_at IS NULL
     ORDER BY targets.name
     FOR UPDATE OF decisions`;
 }

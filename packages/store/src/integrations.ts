@@ -5,7 +5,7 @@ export interface WebhookIntegration {
   readonly id: string;
   readonly slug: string;
   readonly webhookSecretCiphertext: string;
-  /** Null when there is none, or its overlap is over (rule 4). */
+  /** Null when there is none. Whether its overlap is over is for the reader to see (rule 4). */
   readonly previousSecretCiphertext: string | null;
   readonly previousSecretExpiresAt: string | null;
 }

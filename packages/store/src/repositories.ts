@@ -16,7 +16,7 @@ export async function lockSeenRepositories(
   db: Database,
   seen: readonly SeenRepository[],
 ): Promise<ReadonlyMap<string, string>> {
-  // The last name of a batch is the newest; one order everywhere keeps workers from deadlocking.
+  // The last name of a batch is the newest.
   const latest = [
     ...new Map(seen.map((repository) => [repositoryKey(repository), repository])).values(),
   ].toSorted((a, b) => (repositoryKey(a) < repositoryKey(b) ? -1 : 1));
@@ -24,13 +24,20 @@ export async function lockSeenRepositories(
   const uuids = latest.map((repository) => repository.uuid);
   const fullNames = latest.map((repository) => repository.fullName);
   await adoptUnseenRepositories(db, integrationIds, uuids, fullNames);
-  const rows = await db.sql<{ id: string; integrationId: string; uuid: string }[]>`
-    INSERT INTO sluice.repositories AS known (integration_id, uuid, full_name)
+  await db.sql`
+    INSERT INTO sluice.repositories (integration_id, uuid, full_name)
     SELECT * FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[])
-    ON CONFLICT (integration_id, uuid) DO UPDATE
-      SET full_name = excluded.full_name,
-          updated_at = CASE WHEN known.full_name = excluded.full_name THEN known.updated_at ELSE now() END
-    RETURNING id, integration_id, uuid`;
+    ON CONFLICT (integration_id, uuid) DO NOTHING`;
+  const rows = await db.sql<{ id: string; integrationId: string; uuid: string }[]>`
+    SELECT id, integration_id, uuid FROM sluice.repositories
+    JOIN unnest(${integrationIds}::uuid[], ${uuids}::text[]) AS seen (integration_id, uuid) USING (integration_id, uuid)
+    -- By id, as lockRepositories does.
+    ORDER BY id FOR NO KEY UPDATE OF repositories`;
+  await db.sql`
+    UPDATE sluice.repositories SET full_name = seen.full_name, updated_at = now()
+    FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
+    WHERE repositories.integration_id = seen.integration_id AND repositories.uuid = seen.uuid
+      AND repositories.full_name <> seen.full_name`;
   return new Map(rows.map((row) => [repositoryKey(row), row.id]));
 }
 

@@ -2,7 +2,7 @@ import type { Database } from "./client.ts";
 
 /** Rows that tests start from. Not for anything else. */
 
-/** An integration with a webhook secret, given encrypted. @returns its id. */
+/** An integration with a webhook secret, given encrypted. */
 export async function insertIntegration(
   db: Database,
   row: {

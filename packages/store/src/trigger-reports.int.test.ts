@@ -11,7 +11,13 @@ import { migrateStore } from "./migrate.ts";
 import { insertIntegration, insertStack } from "./test-fixtures.ts";
 import { insertTrigger } from "./test-trigger-fixtures.ts";
 import { withTransaction } from "./transaction.ts";
-import { finishTrigger, heartbeat, startTrigger, type ReportOutcome } from "./trigger-reports.ts";
+import {
+  finishTrigger,
+  heartbeat,
+  startTrigger,
+  waitTrigger,
+  type ReportOutcome,
+} from "./trigger-reports.ts";
 
 let database: TestDatabase;
 let store: Store;
@@ -98,22 +104,58 @@ test("a start that is repeated keeps what it told of the run", async () => {
   expect(row).toEqual({ runId: "7", runUrl: "https://runs.example/7" });
 });
 
-test("a run that waits for a person is kept by heartbeats and can be finished", async () => {
-  await setState("waiting");
-  expect(await startTrigger(store, { ...held, leaseMs: 1_000 })).toEqual({
-    kind: "conflict",
-    state: "waiting",
-  });
-  expect(await heartbeat(store, { ...held, leaseMs: 1_000 })).toMatchObject({ kind: "ok", state: "waiting" });
-  expect(await finishTrigger(store, { ...held, result: "succeeded" })).toMatchObject({ kind: "ok" });
+test("a run that waits for a person is held without an end, and needs no heartbeat", async () => {
+  await startTrigger(store, { ...held, leaseMs: 60_000 });
+  const waits = { kind: "ok", state: "waiting", cancelRequested: false, leaseExpiresAt: null };
+  expect(await waitTrigger(store, held)).toEqual(waits);
+  expect(await waitTrigger(store, held)).toEqual(waits);
+  expect(await history()).toEqual([
+    "claimed by a scheduler",
+    "running by a scheduler",
+    "waiting by a scheduler",
+  ]);
+});
+
+test.each([
+  ["a start", startTrigger],
+  ["a heartbeat", heartbeat],
+])("%s makes a run that waited run again, with a lease", async (_, report) => {
+  await startTrigger(store, { ...held, leaseMs: 3_600_000 });
+  await waitTrigger(store, held);
+  expect(await report(store, { ...held, leaseMs: 60_000 })).toMatchObject({ kind: "ok", state: "running" });
+  expect(await millisecondsLeft()).toBeGreaterThan(30_000);
+  expect(await millisecondsLeft()).toBeLessThanOrEqual(60_000);
+  expect((await history()).at(-1)).toBe("running by a scheduler");
+});
+
+test("a run that waits can be finished", async () => {
+  await startTrigger(store, { ...held, leaseMs: 60_000 });
+  await waitTrigger(store, held);
+  expect(await finishTrigger(store, { ...held, result: "succeeded" })).toMatchObject({ state: "succeeded" });
+});
+
+test("a lost run waits when its holder says so", async () => {
+  await setState("lost");
+  expect(await waitTrigger(store, held)).toMatchObject({ kind: "ok", state: "waiting" });
+  expect((await history()).at(-1)).toBe(
+    "waiting by a scheduler its holder reported after the lease had expired",
+  );
+});
+
+test("only who holds a run can let it wait, and only once it has started", async () => {
+  expect(await waitTrigger(store, held)).toEqual({ kind: "conflict", state: "claimed" });
+  await startTrigger(store, { ...held, leaseMs: 60_000 });
+  const other = { ...held, leaseToken: randomUUID() };
+  expect(await waitTrigger(store, other)).toMatchObject({ kind: "not_holder", holder: "a scheduler" });
 });
 
 test.each(["succeeded", "failed", "canceled", "superseded"] as const)(
-  "a trigger that is %s is neither started nor kept alive",
+  "a trigger that is %s is not started, kept alive or made to wait",
   async (state) => {
     await setState(state);
     expect(await startTrigger(store, { ...held, leaseMs: 1_000 })).toEqual({ kind: "conflict", state });
     expect(await heartbeat(store, { ...held, leaseMs: 1_000 })).toEqual({ kind: "conflict", state });
+    expect(await waitTrigger(store, held)).toEqual({ kind: "conflict", state });
   },
 );
 

@@ -1,4 +1,5 @@
 import type { RunResult, TriggerState } from "@sluice/domain/trigger";
+import type postgres from "postgres";
 
 import type { Database } from "./client.ts";
 import { toRfc3339 } from "./rfc3339.ts";
@@ -9,7 +10,7 @@ export type ReportOutcome =
       readonly kind: "ok";
       readonly state: TriggerState;
       readonly cancelRequested: boolean;
-      /** RFC 3339; null when nothing is held any more. */
+      /** RFC 3339; null when nothing is held any more, and when a waiting run is held without an end. */
       readonly leaseExpiresAt: string | null;
     }
   | { readonly kind: "not_found" }
@@ -31,25 +32,37 @@ interface Report {
 }
 
 /**
- * The run has begun: `claimed` becomes `running`, and the lease is renewed. Accepted also after the lease expired, as
- * long as nobody else was given the trigger; and again, so that a lost answer can be asked for anew.
+ * The run has begun, or goes on after it waited: it is `running`, and the lease is renewed. Accepted also after the lease
+ * expired, as long as nobody else was given the trigger; and again, so that a lost answer can be asked for anew.
  */
 export function startTrigger(
   db: Database,
   report: Report & { readonly leaseMs: number; readonly runId?: string; readonly runUrl?: string },
 ): Promise<ReportOutcome> {
   return applyReport(db, report, {
-    from: ["claimed", "running", "lost"],
+    from: ["claimed", "running", "waiting", "lost"],
     set: db.sql`
       state = 'running', ${renewedLease(db, report.leaseMs)},
       run_id = coalesce(${report.runId ?? null}, run_id), run_url = coalesce(${report.runUrl ?? null}, run_url)`,
-    note: null,
+    note: lateNote(db),
+  });
+}
+
+/**
+ * The run waits for a person: it is `waiting`, and held without an end, so that its holder may be silent meanwhile.
+ * Accepted also after the lease expired, as long as nobody else was given the trigger; and again.
+ */
+export function waitTrigger(db: Database, report: Report): Promise<ReportOutcome> {
+  return applyReport(db, report, {
+    from: ["running", "waiting", "lost"],
+    set: db.sql`state = 'waiting', lease_expires_at = NULL`,
+    note: lateNote(db),
   });
 }
 
 /**
  * The holder is alive: the lease lasts at least `leaseMs` from now. Accepted also after it expired, as long as nobody
- * else was given the trigger; a `lost` run is `running` again.
+ * else was given the trigger; a run that is `lost` or `waiting` is `running` again.
  */
 export function heartbeat(
   db: Database,
@@ -58,9 +71,9 @@ export function heartbeat(
   return applyReport(db, report, {
     from: ["claimed", "running", "waiting", "lost"],
     set: db.sql`
-      state = CASE WHEN triggers.state = 'lost' THEN 'running' ELSE triggers.state END,
+      state = CASE WHEN triggers.state = 'claimed' THEN 'claimed' ELSE 'running' END,
       ${renewedLease(db, report.leaseMs)}`,
-    note: "its holder reported after the lease had expired",
+    note: lateNote(db),
   });
 }
 
@@ -72,7 +85,7 @@ export function finishTrigger(
   return applyReport(db, report, {
     from: ["claimed", "running", "waiting", "lost"],
     set: db.sql`state = ${report.result}, message = ${report.message ?? null}, lease_expires_at = NULL`,
-    note: report.message ?? null,
+    note: db.sql`${report.message ?? null}`,
     done: report.result,
   });
 }
@@ -80,9 +93,9 @@ export function finishTrigger(
 interface Change {
   /** States in which the report is accepted. */
   readonly from: readonly TriggerState[];
-  readonly set: ReturnType<Database["sql"]>;
+  readonly set: postgres.Fragment;
   /** For the line of history, which is written when the state changes. */
-  readonly note: string | null;
+  readonly note: postgres.Fragment;
   /** The state that says that this report was accepted before. */
   readonly done?: TriggerState;
 }
@@ -126,6 +139,11 @@ function toOutcome(row: ReportRow, change: Change): ReportOutcome {
   if (!row.isHolder) return { kind: "not_holder", state, holder, leaseExpiresAt };
   if (row.isChanged || state === change.done) return { kind: "ok", state, cancelRequested, leaseExpiresAt };
   return { kind: "conflict", state };
+}
+
+/** What history says of a report that finds a run again. */
+function lateNote(db: Database) {
+  return db.sql`CASE WHEN present.state = 'lost' THEN 'its holder reported after the lease had expired' END`;
 }
 
 /** Never shortens what was granted before. */

@@ -46,10 +46,14 @@ export async function findTriggersOfCommits(
     ORDER BY branch_arrival DESC`;
 }
 
-/** Inserts triggers, each with its first line of history. @returns ids by `triggerKey`. */
+/**
+ * Inserts triggers, each with its first line of history. `actor`: the person who made them, else the stage of ours.
+ * @returns ids by `triggerKey`.
+ */
 export async function insertTriggers(
   db: Database,
   triggers: readonly NewTrigger[],
+  actor = "worker",
 ): Promise<ReadonlyMap<string, string>> {
   const rows = await db.sql<(TriggerIdentity & { id: string })[]>`
     WITH inserted AS (
@@ -70,8 +74,40 @@ export async function insertTriggers(
       ) AS new (target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
       RETURNING id, target_id, run_type, commit_sha, branch_arrival, state
     ), history AS (
-      INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, 'worker' FROM inserted
+      INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, ${actor} FROM inserted
     )
     SELECT id, target_id, run_type, commit_sha, branch_arrival FROM inserted`;
   return new Map(rows.map((row) => [triggerKey(row), row.id]));
+}
+
+/** A tracked trigger of a target at a later position than one that is about to be made. */
+export interface LaterTrigger {
+  readonly targetId: string;
+  readonly position: number;
+  readonly triggerId: string;
+  /** Whether a scheduler has had it. */
+  readonly wasHandedOut: boolean;
+}
+
+/** For each target and position: a later tracked trigger, rather one that was handed out; absent when there is none. */
+export async function findLaterTracked(
+  db: Database,
+  drafts: readonly { readonly targetId: string; readonly position: number }[],
+): Promise<LaterTrigger[]> {
+  return db.sql<LaterTrigger[]>`
+    SELECT draft.target_id, draft.position, later.id AS trigger_id, later.attempt > 0 AS was_handed_out
+    FROM unnest(
+      ${drafts.map((draft) => draft.targetId)}::uuid[],
+      ${drafts.map((draft) => draft.position)}::bigint[]
+    ) AS draft (target_id, position)
+    CROSS JOIN LATERAL (
+      SELECT id, attempt FROM sluice.triggers
+      WHERE triggers.target_id = draft.target_id AND run_type = 'tracked' AND triggers.position > draft.position
+      ORDER BY attempt > 0 DESC LIMIT 1
+    ) AS later`;
+}
+
+/** Lets nobody claim or make a trigger until the transaction ends. For the rare late push and for people's acts. */
+export async function lockOutClaims(db: Database): Promise<void> {
+  await db.sql`LOCK TABLE sluice.triggers IN SHARE ROW EXCLUSIVE MODE`;
 }

@@ -5,8 +5,10 @@ import { createLogger } from "@sluice/runtime/logger";
 import { workerVariables } from "./config.ts";
 import { startWorker } from "./start-worker.ts";
 
-loadEnvironmentFile(".env");
-const configuration = loadOrExit(() => loadConfiguration(workerVariables));
+const configuration = loadOrExit(() => {
+  loadEnvironmentFile(".env");
+  return loadConfiguration(workerVariables);
+});
 const logger = createLogger({
   service: "worker",
   level: configuration.logLevel,

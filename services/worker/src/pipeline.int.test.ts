@@ -1,127 +1,37 @@
 import { randomUUID } from "node:crypto";
 
-import { AppError } from "@sluice/domain/app-error";
-import { createTestDatabase, type TestDatabase } from "@sluice/embedded/test-database";
-import { migrateQueueBackend, openQueueBackend, type QueueBackend } from "@sluice/queue/backend";
-import { encodeDeliveries, type RawDelivery } from "@sluice/queue/delivery-codec";
-import { createProducer, type Producer } from "@sluice/queue/producer";
-import { parseQueueUrl } from "@sluice/queue/queue-url";
-import { deliveriesQueue, eventsQueue, type EventPayload } from "@sluice/queue/queues";
-import { createLogger } from "@sluice/runtime/logger";
-import { openStore, type Store } from "@sluice/store/client";
+import { createTestDatabase } from "@sluice/embedded/test-database";
+import { deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
 import { migrateStore } from "@sluice/store/migrate";
-import { insertIntegration, insertStack } from "@sluice/store/test-fixtures";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { beforeAll, afterAll, beforeEach, describe, expect, inject, test } from "vitest";
 
-import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { ref, startTestPipeline, type TestPipeline } from "./test-pipeline.ts";
 
 const A = "a".repeat(40);
 const B = "b".repeat(40);
 const C = "c".repeat(40);
 
-let database: TestDatabase;
-let store: Store;
-let backend: QueueBackend;
-let events: Producer<EventPayload>;
-let pipeline: Pipeline;
-let integrationId: string;
-let latencies: number[];
+let worker: TestPipeline;
 
 beforeAll(async () => {
-  database = await createTestDatabase({
-    serverUrl: inject("postgresUrl"),
-    migrate: migrateStore,
-    key: "store",
-  });
-  store = openStore({ url: database.url, maxConnections: 8, applicationName: "test" });
-  await migrateQueueBackend(parseQueueUrl(database.url));
-  backend = openQueueBackend(parseQueueUrl(database.url));
-  events = createProducer(backend, eventsQueue);
-  latencies = [];
-  pipeline = newPipeline();
+  const serverUrl = inject("postgresUrl");
+  worker = await startTestPipeline(
+    await createTestDatabase({ serverUrl, migrate: migrateStore, key: "store" }),
+  );
 });
 
-afterAll(async () => {
-  await pipeline.drain();
-  await events.close();
-  await backend.close();
-  await store.close();
-  await database.drop();
-});
+afterAll(() => worker.close());
 
-beforeEach(async () => {
-  integrationId = randomUUID();
-  await insertIntegration(store, {
-    id: integrationId,
-    slug: `it-${integrationId}`,
-    webhookSecretCiphertext: "not used here",
-  });
-});
+beforeEach(() => worker.begin());
 
-function newPipeline(): Pipeline {
-  return createPipeline({
-    store,
-    logger: createLogger({ service: "test", level: "silent", format: "json" }),
-    deliveries: createProducer(backend, deliveriesQueue),
-    events,
-    clientOf: () => Promise.reject(new AppError("not_expected", "this test must not call Bitbucket")),
-    observeLatencyMs: (latencyMs) => void latencies.push(latencyMs),
-  });
-}
-
-type Change = Record<string, unknown>;
-
-const ref = (name: string, hash: string, type = "branch") => ({ type, name, target: { hash } });
-
-function aDelivery(
-  changes: readonly Change[] | string,
-  options: Partial<RawDelivery> & { uuid?: string } = {},
-): RawDelivery {
-  const { uuid = "{4f5b}", ...rest } = options;
-  const body =
-    typeof changes === "string"
-      ? changes
-      : JSON.stringify({ repository: { uuid, full_name: "acme/infra" }, push: { changes } });
-  return {
-    id: randomUUID(),
-    integrationId,
-    requestId: randomUUID(),
-    hookId: null,
-    eventKey: "repo:push",
-    attempt: 1,
-    secretVersion: "current",
-    receivedAt: new Date().toISOString(),
-    headers: {},
-    body: Buffer.from(body),
-    ...rest,
-  };
-}
-
-async function handle(deliveries: readonly RawDelivery[], by = pipeline): Promise<void> {
-  await by.handleDeliveries({
-    payload: await encodeDeliveries(deliveries),
-    jobId: "1",
-    attempt: 1,
-    enqueuedAt: new Date(),
-    signal: new AbortController().signal,
-  });
-}
-
-const aStack = (name: string, more: { trackedBranch?: string; projectRoot?: string } = {}) =>
-  insertStack(store, { integrationId, repository: "acme/infra", name: `${name}-${integrationId}`, ...more });
-
-const triggersOf = (targetId: string) => store.sql`
-  SELECT run_type, commit_sha, base_sha, ref_name, state, position FROM sluice.triggers
-  WHERE target_id = ${targetId} ORDER BY position`;
-
-const decisionsOf = (deliveryId: string) => store.sql`
-  SELECT events.index, decisions.target_id, decisions.outcome, decisions.run_type, decisions.reason, decisions.evidence,
-         decisions.trigger_id
-  FROM sluice.decisions JOIN sluice.events ON events.id = decisions.event_id
-  WHERE events.delivery_id = ${deliveryId} ORDER BY events.index`;
+const handle: TestPipeline["handle"] = (...args) => worker.handle(...args);
+const aDelivery: TestPipeline["aDelivery"] = (...args) => worker.aDelivery(...args);
+const aStack: TestPipeline["aStack"] = (...args) => worker.aStack(...args);
+const triggersOf: TestPipeline["triggersOf"] = (...args) => worker.triggersOf(...args);
+const decisionsOf: TestPipeline["decisionsOf"] = (...args) => worker.decisionsOf(...args);
 
 const outcomeOf = async (deliveryId: string) =>
-  (await store.sql`SELECT outcome, failure FROM sluice.deliveries WHERE id = ${deliveryId}`)[0];
+  (await worker.store.sql`SELECT outcome, failure FROM sluice.deliveries WHERE id = ${deliveryId}`)[0];
 
 describe("a push", () => {
   test("to the tracked branch makes one tracked trigger, to another branch a proposed one, each explained (rules 19, 20)", async () => {
@@ -139,7 +49,7 @@ describe("a push", () => {
       { targetId: stack, outcome: "trigger", reason: "triggered", runType: "tracked" },
       { targetId: stack, outcome: "trigger", reason: "triggered", runType: "proposed" },
     ]);
-    expect(latencies.length).toBeGreaterThanOrEqual(2);
+    expect(worker.latencies.length).toBeGreaterThanOrEqual(2);
   });
 
   test("of a tag, or that deletes a branch, runs nothing and says why (rules 20, 23)", async () => {
@@ -170,9 +80,9 @@ describe("a push", () => {
     const delivery = aDelivery([{ old: ref("main", A), new: ref("main", B) }]);
     await handle([delivery]);
     expect(await decisionsOf(delivery.id)).toEqual([]);
-    const [event] = await store.sql<{ id: string }[]>`
+    const [event] = await worker.store.sql<{ id: string }[]>`
       SELECT id FROM sluice.events WHERE delivery_id = ${delivery.id} AND decided_at IS NULL`;
-    const { queue, close } = await backend.openQueue(eventsQueue.name);
+    const { queue, close } = await worker.backend.openQueue(eventsQueue.name);
     expect((await queue.getJob(event?.id ?? ""))?.data).toMatchObject({ eventId: event?.id });
     await close();
   });
@@ -191,7 +101,7 @@ describe("exactly once", () => {
   test("the same delivery many times, in one job, in several, and by two workers at once, leaves one result (rule 9)", async () => {
     const stack = await aStack("network");
     const delivery = aDelivery([{ old: ref("main", A), new: ref("main", B) }]);
-    const other = newPipeline();
+    const other = worker.newPipeline();
     await Promise.all([
       handle([delivery, delivery, delivery]),
       handle([delivery], other),
@@ -200,8 +110,8 @@ describe("exactly once", () => {
     await handle([delivery]);
     expect(await triggersOf(stack)).toHaveLength(1);
     expect(await decisionsOf(delivery.id)).toHaveLength(1);
-    const [bodies] =
-      await store.sql`SELECT count(*) FROM sluice.delivery_bodies WHERE delivery_id = ${delivery.id}`;
+    const [bodies] = await worker.store
+      .sql`SELECT count(*) FROM sluice.delivery_bodies WHERE delivery_id = ${delivery.id}`;
     expect(bodies?.["count"]).toBe(1);
   });
 
@@ -218,7 +128,7 @@ describe("exactly once", () => {
     expect((await triggersOf(stack)).map(({ commitSha }) => commitSha)).toEqual([A, B, A, A]);
     const [duplicate] = await decisionsOf(repeated.id);
     const winner = (
-      await store.sql`SELECT id FROM sluice.triggers WHERE target_id = ${stack} AND commit_sha = ${B}`
+      await worker.store.sql`SELECT id FROM sluice.triggers WHERE target_id = ${stack} AND commit_sha = ${B}`
     )[0];
     expect(duplicate).toMatchObject({
       reason: "duplicate",
@@ -254,18 +164,18 @@ describe("exactly once", () => {
     const deliveries = Array.from({ length: 40 }, (_, index) =>
       aDelivery([{ old: null, new: ref(`branch-${String(index)}`, hashOf(index)), created: true }]),
     );
-    const workers = [newPipeline(), newPipeline(), newPipeline()];
+    const workers = [worker.newPipeline(), worker.newPipeline(), worker.newPipeline()];
     await Promise.all(
-      workers.flatMap((worker) => [
-        handle(deliveries.slice(0, 25), worker),
-        handle(deliveries.slice(15), worker),
-        handle(deliveries.toReversed(), worker),
+      workers.flatMap((by) => [
+        handle(deliveries.slice(0, 25), by),
+        handle(deliveries.slice(15), by),
+        handle(deliveries.toReversed(), by),
       ]),
     );
     expect(await triggersOf(stack)).toHaveLength(40);
-    const [undecided] = await store.sql`
+    const [undecided] = await worker.store.sql`
       SELECT count(*) FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
-      WHERE integration_id = ${integrationId} AND decided_at IS NULL`;
+      WHERE integration_id = ${worker.integrationId()} AND decided_at IS NULL`;
     expect(undecided?.["count"]).toBe(0);
   });
 });
@@ -295,7 +205,7 @@ describe("a bad delivery", () => {
     const good = aDelivery([{ old: ref("main", A), new: ref("main", B) }]);
     await handle([aDelivery([]), bad, good]);
     expect(await outcomeOf(bad.id)).toMatchObject({ outcome: "failed", failure: { code, path } });
-    const [kept] = await store.sql<{ body: Buffer }[]>`
+    const [kept] = await worker.store.sql<{ body: Buffer }[]>`
       SELECT body FROM sluice.delivery_bodies WHERE delivery_id = ${bad.id}`;
     expect(kept?.body).toEqual(body);
     expect(await triggersOf(stack)).toHaveLength(1);
@@ -322,7 +232,7 @@ describe("a bad delivery", () => {
     const orphan = aDelivery([], { integrationId: randomUUID() });
     await handle([orphan, good]);
     expect(await triggersOf(stack)).toHaveLength(1);
-    const { queue, close } = await backend.openQueue(deliveriesQueue.name);
+    const { queue, close } = await worker.backend.openQueue(deliveriesQueue.name);
     expect(await queue.getWaitingCount()).toBe(1);
     await close();
     await expect(handle([orphan])).rejects.toMatchObject({ code: "delivery_refused", retry: "never" });
@@ -331,11 +241,13 @@ describe("a bad delivery", () => {
 
 /** Makes the database refuse events of the ref `refuse-me` for as long as `work` takes. */
 async function withCheck<R>(name: string, work: () => Promise<R>): Promise<R> {
-  await store.sql.unsafe(`ALTER TABLE sluice.events ADD CONSTRAINT ${name} CHECK (ref_name <> 'refuse-me')`);
+  await worker.store.sql.unsafe(
+    `ALTER TABLE sluice.events ADD CONSTRAINT ${name} CHECK (ref_name <> 'refuse-me')`,
+  );
   try {
     return await work();
   } finally {
-    await store.sql.unsafe(`ALTER TABLE sluice.events DROP CONSTRAINT ${name}`);
+    await worker.store.sql.unsafe(`ALTER TABLE sluice.events DROP CONSTRAINT ${name}`);
   }
 }
 

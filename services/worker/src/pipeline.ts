@@ -28,12 +28,15 @@ export interface PipelineOptions {
   readonly observeLatencyMs: (latencyMs: number) => void;
 }
 
+/** An event that gets a job, and the request that brought it, where that is known. */
+type QueuedEvent = Pick<PendingEvent, "id"> & Partial<Pick<PendingEvent, "requestId">>;
+
 /** The way of a delivery through the worker: record, then (where Bitbucket has to be asked) resolve, decide, write. */
 export interface Pipeline {
   readonly handleDeliveries: JobHandler<DeliveriesPayload>;
   readonly handleEvent: JobHandler<EventPayload>;
   /** Gives each event a job; one that has a job keeps it. */
-  enqueueEvents(events: readonly Pick<PendingEvent, "id">[]): Promise<void>;
+  enqueueEvents(events: readonly QueuedEvent[]): Promise<void>;
   /** Resolves when nothing waits to be written. */
   drain(): Promise<void>;
 }
@@ -49,24 +52,31 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     },
   });
 
-  async function enqueueEvents(events: readonly Pick<PendingEvent, "id">[]): Promise<void> {
-    await options.events.addMany(events.map(({ id }) => ({ payload: { v: 1, eventId: id }, jobId: id })));
+  const inOrderOfTaking = createTurns();
+
+  async function enqueueEvents(events: readonly QueuedEvent[]): Promise<void> {
+    await options.events.addMany(
+      events.map(({ id, requestId }) => ({
+        payload: { v: 1, eventId: id, ...(requestId === undefined ? {} : { requestId }) },
+        jobId: id,
+      })),
+    );
   }
 
   async function writeDecisions(decided: DecidedEvent): Promise<void> {
     const triggers = await writer.write(decided);
-    const { id: eventId, deliveryId, receivedAt } = decided.pending;
+    const { id: eventId, deliveryId, requestId, receivedAt } = decided.pending;
     const latencyMs = Date.now() - Date.parse(receivedAt);
     for (let made = 0; made < triggers; made += 1) options.observeLatencyMs(latencyMs);
     logger.info(
-      { deliveryId, eventId, targets: decided.decisions.length, triggers, latencyMs },
+      { deliveryId, requestId, eventId, targets: decided.decisions.length, triggers, latencyMs },
       "event.decided",
     );
   }
 
   return {
     handleDeliveries: whenPostgresIsThere(async ({ payload, jobId, attempt, enqueuedAt }) => {
-      const pending = await recorder.record(await decodeDeliveries(payload));
+      const pending = await recorder.record(await inOrderOfTaking(decodeDeliveries(payload)));
       await passOnEvents(pending, { store, decideNow: writeDecisions, enqueueEvents });
       const sinceEnqueuedMs = Date.now() - enqueuedAt.getTime();
       logger.info(
@@ -89,6 +99,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await recorder.drain();
       await writer.drain();
     },
+  };
+}
+
+/** Lets promises resolve in the order in which they were passed in: a small job is decoded sooner than a large one. */
+function createTurns(): <T>(work: Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const before = last;
+    last = Promise.allSettled([before, work]);
+    await before;
+    return work;
   };
 }
 

@@ -30,6 +30,7 @@ import { createBitbucketClients } from "./resolve/bitbucket-clients.ts";
 import { createCallBudget } from "./resolve/call-budget.ts";
 
 const REQUEUE_INTERVAL_MS = 30_000;
+const RETRY_FAILED_INTERVAL_MS = 10 * 60_000;
 const LEASE_INTERVAL_MS = 5_000;
 const BUDGET_INTERVAL_MS = 15_000;
 
@@ -125,6 +126,7 @@ export async function startWorker(input: {
     store,
     logger,
     pipeline,
+    administration,
     budgetRemaining: bitbucket.budgetRemaining,
   });
   return {
@@ -145,15 +147,26 @@ function startRecurringWork(input: {
   readonly store: Store;
   readonly logger: Logger;
   readonly pipeline: Pipeline;
+  readonly administration: QueueAdministration;
   readonly budgetRemaining: (budget: { readonly credentialId: string; readonly remaining: number }) => void;
 }): Recurring[] {
-  const { store, logger, pipeline, budgetRemaining } = input;
+  const { store, logger, pipeline, administration, budgetRemaining } = input;
   return [
     runEvery({
       name: "requeue-pending-events",
       intervalMs: REQUEUE_INTERVAL_MS,
       logger,
       work: () => requeuePendingEvents({ store, logger, enqueueEvents: pipeline.enqueueEvents }),
+    }),
+    runEvery({
+      name: "retry-failed-events",
+      intervalMs: RETRY_FAILED_INTERVAL_MS,
+      logger,
+      // Until an event is decided, nothing later on its branch is handed out: it is not left among the failed jobs.
+      work: async () => {
+        const retried = await administration.retryFailed(eventsQueue, "all");
+        if (retried > 0) logger.warn({ jobs: retried }, "events.retried");
+      },
     }),
     runEvery({
       name: "expire-leases",

@@ -8,7 +8,10 @@ export const callBudgets = sluice.table("call_budgets", {
   integrationId: uuid()
     .primaryKey()
     .references(() => integrations.id),
+  /** What an operator allows. */
   callsPerHour: integer().notNull().default(1000),
+  /** What Bitbucket said it allows; null: nothing. */
+  learnedCallsPerHour: integer(),
   /** Set by a 429: no call before this time. */
   blockedUntil: time(),
 });

@@ -70,6 +70,7 @@ export const events = sluice.table(
       .references(() => deliveries.id),
     /** Place within the delivery, from 0. */
     index: integer().notNull(),
+    /** Order within the repository; a push that is recorded late is numbered before those that came after it. */
     sequence: bigint({ mode: "number" }).notNull(),
     kind: text({ enum: ["push", "unsupported"] }).notNull(),
     eventKey: text().notNull(),
@@ -92,6 +93,9 @@ export const events = sluice.table(
   },
   (t) => [
     uniqueIndex("events_identity_key").on(t.deliveryId, t.index),
+    index("events_old_sha_idx")
+      .on(t.repositoryId, t.refName, t.oldSha)
+      .where(sql`${t.refKind} = 'branch'`),
     index("events_undecided_idx")
       .on(t.repositoryId, t.refName, t.sequence)
       .where(sql`${t.decidedAt} IS NULL`),

@@ -1,6 +1,3 @@
-import { moveBranch, type BranchState } from "@sluice/domain/branch";
-import type { PushEvent } from "@sluice/domain/event";
-import { branchKey, findBranches, saveBranches, type BranchName } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
 import { insertDeliveries, type DeliveryRow } from "@sluice/store/deliveries";
 import {
@@ -12,6 +9,7 @@ import {
 } from "@sluice/store/events";
 import { lockSeenRepositories, repositoryKey } from "@sluice/store/repositories";
 
+import { moveBranches } from "./move-branches.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
 
 /**
@@ -79,28 +77,4 @@ function lockRepositoriesOf(
     event.kind === "push" ? [{ integrationId: raw.integrationId, ...event.repository }] : [],
   );
   return seen.length === 0 ? Promise.resolve(new Map()) : lockSeenRepositories(tx, seen);
-}
-
-/** Moves each branch through the batch's events in their order, and tells each event where its branch arrived. */
-async function moveBranches(tx: Database, events: readonly NewEvent[]): Promise<NewEvent[]> {
-  const moves = events.flatMap((event) => branchOf(event) ?? []);
-  if (moves.length === 0) return [...events];
-  const known = await findBranches(tx, moves);
-  const moved = new Map<string, BranchName & BranchState>();
-  const arrived = events.map((event) => {
-    const branch = branchOf(event);
-    if (branch === null) return event;
-    const key = branchKey(branch);
-    const before = moved.get(key) ?? known.get(key) ?? null;
-    const after = moveBranch(before, { newSha: branch.newSha, sequence: event.sequence });
-    moved.set(key, { ...branch, ...after });
-    return { ...event, branchArrival: after.arrivalSequence };
-  });
-  await saveBranches(tx, [...moved.values()]);
-  return arrived;
-}
-
-function branchOf({ repositoryId, event }: NewEvent): (BranchName & Pick<PushEvent, "newSha">) | null {
-  if (repositoryId === null || event.kind !== "push" || event.refKind !== "branch") return null;
-  return { repositoryId, name: event.refName, newSha: event.newSha };
 }

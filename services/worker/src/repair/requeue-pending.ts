@@ -4,7 +4,8 @@ import type { Logger } from "@sluice/runtime/logger";
 
 /** Younger ones have a job on its way. */
 const PENDING_FOR_MS = 60_000;
-const BATCH = 1_000;
+const PAGE = 1_000;
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
 /**
  * Gives every event that is recorded but not decided a job again. Queues carry work, Postgres holds truth: a queue that
@@ -13,12 +14,19 @@ const BATCH = 1_000;
 export async function requeuePendingEvents(input: {
   readonly store: Store;
   readonly logger: Logger;
-  readonly enqueueEvents: (
-    events: readonly { readonly id: string; readonly requestId: string }[],
-  ) => Promise<void>;
+  readonly enqueueEvents: (events: readonly { readonly id: string }[]) => Promise<void>;
 }): Promise<void> {
-  const stale = await listStalePendingEvents(input.store, PENDING_FOR_MS, BATCH);
-  if (stale.length === 0) return;
-  await input.enqueueEvents(stale);
-  input.logger.info({ events: stale.length }, "events.requeued");
+  let pending = 0;
+  for (let afterId = FIRST_ID; ;) {
+    const page = await listStalePendingEvents(input.store, {
+      olderThanMs: PENDING_FOR_MS,
+      afterId,
+      limit: PAGE,
+    });
+    if (page.length > 0) await input.enqueueEvents(page);
+    pending += page.length;
+    if (page.length < PAGE) break;
+    afterId = page.at(-1)?.id ?? afterId;
+  }
+  if (pending > 0) input.logger.info({ events: pending }, "events.still_pending");
 }

@@ -46,8 +46,8 @@ export async function findAffectedFiles(input: {
 }
 
 /**
- * How to compare, the best way first. The tracked branch: with the commit that it left, else with the one that the
- * target ran last; a branch that is new altogether holds nothing but new files. Another branch: with the commit that it
+ * How to compare, the best way first. The tracked branch: with the commit that it left, else with the one of the
+ * target's newest tracked trigger; a branch that is new altogether holds nothing but new files. Another branch: with the commit that it
  * left, else (a new branch, or a commit that Bitbucket has dropped) with the tracked branch, from where they parted.
  */
 export function waysToCompare(event: PushEvent, target: Target, lastTracked: string | null): readonly Way[] {

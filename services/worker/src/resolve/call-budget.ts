@@ -1,5 +1,5 @@
 import type { CallBudget } from "@sluice/bitbucket/budget";
-import { blockCalls, setCallLimit, takeCall } from "@sluice/store/call-budget";
+import { blockCalls, learnCallLimit, takeCall } from "@sluice/store/call-budget";
 import type { Store } from "@sluice/store/client";
 
 /** After a 429 that does not say for how long; Bitbucket's usual one does not. */
@@ -16,7 +16,7 @@ export function createCallBudget(store: Store): CallBudget {
       if (lesson.kind === "limited") {
         await blockCalls(store, credentialId, lesson.retryAfterMs ?? DEFAULT_BLOCK_MS);
       } else {
-        await setCallLimit(store, credentialId, lesson.limitPerHour);
+        await learnCallLimit(store, credentialId, lesson.limitPerHour);
       }
     },
   };

@@ -7,19 +7,9 @@ import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/events";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
 
-import { decideEvent, isShort, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, isShort, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
 import { findAffectedFiles } from "./affected-files.ts";
 
-/** An event is never given up because Bitbucket was away, or because a token has to be replaced (rule 17). */
-const MENDED_BY_WAITING: ReadonlySet<string> = new Set([
-  "bitbucket_unauthorized",
-  "bitbucket_forbidden",
-  "bitbucket_invalid_credential",
-  "bitbucket_rate_limited",
-  "bitbucket_unavailable",
-  "bitbucket_timeout",
-  "bitbucket_unreachable",
-]);
 const WAIT_MS = 30_000;
 
 /**
@@ -34,7 +24,11 @@ export async function resolveEvent(input: {
 }): Promise<DecidedEvent> {
   const { pending, targets } = input;
   const { event } = pending;
-  if (event.kind !== "push") return decideEvent({ pending, targets, files: new Map(), commitSha: null });
+  // Its targets may have changed since it was given a job: what needs no credential must not wait for one.
+  if (event.kind !== "push" || !needsBitbucket(pending, targets)) {
+    const commitSha = event.kind === "push" && !isShort(event.newSha) ? event.newSha : null;
+    return decideEvent({ pending, targets, files: new Map(), commitSha });
+  }
   try {
     return await resolvePush({ ...input, event });
   } catch (error) {
@@ -70,8 +64,16 @@ async function expandSha(client: BitbucketClient, event: PushEvent): Promise<str
   return isShort(event.newSha) ? (await client.getCommit(event.repository, event.newSha)).sha : event.newSha;
 }
 
+/**
+ * Whatever Bitbucket answered, the event waits and asks again (rule 17): until it is decided, nothing later on its branch
+ * is handed out, so it must never end among the failed jobs.
+ */
 function waitInsteadOfFailing(error: unknown): unknown {
-  if (!(error instanceof AppError) || typeof error.retry === "object" || !MENDED_BY_WAITING.has(error.code)) {
+  if (
+    !(error instanceof AppError) ||
+    typeof error.retry === "object" ||
+    !error.code.startsWith("bitbucket_")
+  ) {
     return error;
   }
   return new AppError(error.code, error.message, { retry: { afterMs: WAIT_MS }, cause: error.cause });

@@ -3,14 +3,13 @@ import type { Evidence } from "@sluice/domain/decide";
 import type { Store } from "@sluice/store/client";
 import {
   findRepositoryOfEvent,
-  lockOutClaims,
   listHeldDecisions,
   settleHeldDecision,
   type HeldDecision,
 } from "@sluice/store/held-decisions";
 import { lockRepositories } from "@sluice/store/repositories";
 import { withTransaction } from "@sluice/store/transaction";
-import { insertTriggers } from "@sluice/store/triggers";
+import { insertTriggers, lockOutClaims } from "@sluice/store/triggers";
 
 import { markDuplicates, withTriggerIds, type Draft } from "./mark-duplicates.ts";
 
@@ -52,7 +51,8 @@ export async function resolveHeldEvent(
       held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
     );
     const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
-    const triggerIds = triggers.length > 0 ? await insertTriggers(tx, triggers) : new Map<string, string>();
+    const triggerIds =
+      triggers.length > 0 ? await insertTriggers(tx, triggers, by) : new Map<string, string>();
     const settled: SettledTarget[] = [];
     for (const [place, { id, targetName }] of held.entries()) {
       const draft = drafts[place];

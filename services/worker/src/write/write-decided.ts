@@ -1,12 +1,13 @@
 import type { Evidence } from "@sluice/domain/decide";
 import type { Database } from "@sluice/store/client";
 import { insertDecisions } from "@sluice/store/decisions";
-import { filterUndecided, markEventsDecided } from "@sluice/store/events";
+import { expandEventSha, filterUndecided, markEventsDecided } from "@sluice/store/events";
 import { lockRepositories } from "@sluice/store/repositories";
 import { insertTriggers, type NewTrigger } from "@sluice/store/triggers";
 
 import type { DecidedEvent } from "../decide-event.ts";
 import { markDuplicates, withTriggerIds, type Draft } from "./mark-duplicates.ts";
+import { markStale } from "./mark-stale.ts";
 
 /**
  * Writes decisions and triggers of events in one transaction. The lock of their repositories makes looking for
@@ -22,11 +23,17 @@ export async function writeDecided(tx: Database, batch: readonly DecidedEvent[])
   const fresh = batch
     .filter(({ pending }, place) => undecided.has(pending.id) && isFirst(batch, place))
     .toSorted((a, b) => a.pending.sequence - b.pending.sequence);
-  const drafts = await markDuplicates(tx, fresh.flatMap(toDrafts));
+  const drafts = await markStale(tx, await markDuplicates(tx, fresh.flatMap(toDrafts)));
   const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
   const triggerIds = triggers.length > 0 ? await insertTriggers(tx, triggers) : new Map<string, string>();
   const decisions = drafts.map((draft) => withTriggerIds(draft, triggerIds));
   if (decisions.length > 0) await insertDecisions(tx, decisions);
+  for (const { pending, commitSha } of fresh) {
+    const { id, event } = pending;
+    if (event.kind !== "push" || commitSha === null || event.newSha === null || event.newSha === commitSha)
+      continue;
+    await expandEventSha(tx, { id, shortSha: event.newSha, sha: commitSha });
+  }
   if (fresh.length > 0) {
     await markEventsDecided(
       tx,

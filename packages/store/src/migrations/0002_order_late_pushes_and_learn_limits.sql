@@ -1,0 +1,2 @@
+ALTER TABLE "sluice"."call_budgets" ADD COLUMN "learned_calls_per_hour" integer;--> statement-breakpoint
+CREATE INDEX "events_old_sha_idx" ON "sluice"."events" USING btree ("repository_id","ref_name","old_sha") WHERE "sluice"."events"."ref_kind" = 'branch';
