@@ -116,7 +116,8 @@ function isAffected(target: Target, files: ChangedFiles | null): Affected {
   if (files === null) return { kind: "unknown", because: "the changed files were not asked for" };
   if (files.kind === "unknown") return { kind: "unknown", because: files.because };
   if (files.kind === "all") {
-    return { kind: "yes", files: { known: true, matched: [], total: 0, because: files.because } };
+    // Not listed, so not known by name: a runner must not take an empty list for "nothing changed".
+    return { kind: "yes", files: { known: false, matched: [], total: 0, because: files.because } };
   }
   const { matches, total } = matchPaths(createPathMatcher(target), files.paths, MAX_EVIDENCE_FILES);
   return {
