@@ -5,6 +5,8 @@ import type { Environment } from "@sluice/runtime/configuration";
 export interface CliContext {
   /** The variables of the process, read once. */
   readonly environment: Environment;
+  /** A file of variables that is read into `environment` before a command runs; absent = none is. */
+  readonly environmentFile?: string;
   /** Standard output: what a command was asked for. */
   readonly print: (text: string) => void;
   /** Standard error: progress, questions and errors. */

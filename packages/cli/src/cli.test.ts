@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import type { CliContext } from "./cli-context.ts";
 import { runCli } from "./cli.ts";
 
+const TRIGGER_ID = "0199aaaa-0000-7000-8000-000000000001";
+
 async function run(args: string[], environment: Record<string, string> = {}) {
   const said = { out: "", err: "" };
   const context: CliContext = {
@@ -32,6 +34,7 @@ test("help is printed, names every command and the exit codes, and is a success"
     "queue",
     "serve",
     "simulate",
+    "trigger",
     "up",
     "Exit codes:",
   ]) {
@@ -54,6 +57,17 @@ test.each([
   [["queue", "failed", "--limit", "many"], "It must be a whole number from 1 to 10000."],
   [["queue", "failed", "nope"], "error usage_invalid: there is no queue nope (there are deliveries, events)"],
   [["queue", "retry", "events"], "error usage_invalid: name the jobs to retry, or give --all"],
+  [["trigger", "cancel", "7"], "error usage_invalid: 7 is not the id of a trigger"],
+  [["trigger", "cancel", TRIGGER_ID, "--by", ""], "error usage_invalid: --by needs a name"],
+  [["trigger", "end", TRIGGER_ID, "--by", "ada"], "error: required option '--result <result>' not specified"],
+  [
+    ["trigger", "end", TRIGGER_ID, "--result", "failed"],
+    "error: required option '--by <name>' not specified",
+  ],
+  [
+    ["trigger", "end", TRIGGER_ID, "--by", "ada", "--result", "lost"],
+    "Allowed choices are succeeded, failed, canceled.",
+  ],
   [["apply", "-f", "nope.yaml"], "error file_unreadable: cannot read nope.yaml"],
 ])("the command line %j is told to be wrong, with exit code 2", async (args, message) => {
   const { code, out, err } = await run(args);

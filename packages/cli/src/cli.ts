@@ -1,5 +1,6 @@
 /** The command line: its commands, its help, and what it ends with. Commands load what they need when they run. */
 import { readFileSync } from "node:fs";
+import { loadEnvironmentFile } from "@sluice/runtime/configuration";
 import { Command, CommanderError } from "commander";
 
 import { type CliContext, EXIT_CODES, type RunCommand } from "./cli-context.ts";
@@ -12,6 +13,7 @@ import { addQueueCommand } from "./commands/queue.ts";
 import { addResolveCommand } from "./commands/resolve.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { addTriggerCommand } from "./commands/trigger.ts";
 import { addUpCommand } from "./commands/up.ts";
 
 const EXIT_CODE_HELP = `
@@ -31,6 +33,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     exitCode = await work(context);
   });
   try {
+    if (context.environmentFile !== undefined) loadEnvironmentFile(context.environmentFile);
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
@@ -58,6 +61,7 @@ function createProgram(context: CliContext, run: RunCommand): Command {
   addServeCommand(program, run);
   addQueueCommand(program, run);
   addResolveCommand(program, run);
+  addTriggerCommand(program, run);
   addSimulateCommand(program, run);
   addKeysCommand(program, run);
   addConfigCommand(program, run);

@@ -159,13 +159,17 @@ function endpoint({ urls }: RunningServices): string {
 }
 
 function describePlaces({ services, bootstrapKey, dataDirectory }: Stage): string {
-  const { api } = services.urls;
+  const { urls, operationsUrls } = services;
+  const { api } = urls;
   return `
 Where things are
   webhook endpoint   ${endpoint(services)}
   api                ${api}/v1/…     Authorization: Bearer ${bootstrapKey}
   queues             ${api}/queues   any user, and that key as password
-  health, metrics    /readyz and /metrics on each service (worker: ${services.urls.worker})
+  health, metrics    /readyz and /metrics of the
+    ingress          ${operationsUrls.ingress}
+    worker           ${operationsUrls.worker}
+    api              ${operationsUrls.api}
   data and keys      ${dataDirectory}   (delete it to begin anew)
 
 Connect a repository of your own: describe it in a sluice.yaml (examples/sluice.yaml), then, in this folder,

@@ -65,14 +65,15 @@ test("everything that services need is made once, for the owner alone, and found
 test("all services run on it in one process, and stop", async () => {
   const embedded = await start();
   const local = { INGRESS_HOST: "127.0.0.1", WORKER_HOST: "127.0.0.1", API_HOST: "127.0.0.1" };
-  const anyPort = { INGRESS_PORT: "0", WORKER_PORT: "0", API_PORT: "0", LOG_LEVEL: "error" };
-  const environment = { ...embedded.environment, ...local, ...anyPort };
+  const anyPort = { INGRESS_PORT: "0", INGRESS_OPERATIONS_PORT: "0", WORKER_PORT: "0", API_PORT: "0" };
+  const environment = { ...embedded.environment, ...local, ...anyPort, LOG_LEVEL: "error" };
   const services = await startServices(environment, new AbortController().signal);
-  for (const url of Object.values(services.urls)) {
+  for (const url of Object.values(services.operationsUrls)) {
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 20_000 }).toBe(200);
   }
   await services.close(5_000);
-  for (const url of Object.values(services.urls)) await expect(fetch(url)).rejects.toThrow("fetch failed");
+  const urls = [...Object.values(services.urls), services.operationsUrls.ingress];
+  for (const url of urls) await expect(fetch(url)).rejects.toThrow("fetch failed");
   await embedded.stop();
 }, 60_000);
 
@@ -82,6 +83,7 @@ test("of a start that fails nothing is left", async () => {
     ...embedded.environment,
     INGRESS_HOST: "127.0.0.1",
     INGRESS_PORT: "0",
+    INGRESS_OPERATIONS_PORT: "0",
     WORKER_HOST: "192.0.2.1",
     LOG_LEVEL: "silent",
   };

@@ -2,14 +2,13 @@
 /** The process behind `sluice`: the only place that reads its environment and touches its streams. */
 import { createInterface } from "node:readline/promises";
 import process from "node:process";
-import { loadEnvironmentFile } from "@sluice/runtime/configuration";
 
 import { runCli } from "./cli.ts";
 
-loadEnvironmentFile(".env");
 process.exitCode = await runCli(process.argv.slice(2), {
   // oxlint-disable-next-line node/no-process-env
   environment: process.env,
+  environmentFile: ".env",
   print: (text) => void process.stdout.write(text),
   report: (text) => void process.stderr.write(text),
   isInteractive: process.stdin.isTTY && process.stdout.isTTY,

@@ -17,6 +17,8 @@ import { type ListeningService, prepareService } from "./services.ts";
 export interface RunningServices {
   /** Where this machine reaches each. */
   readonly urls: Readonly<Record<ServiceName, string>>;
+  /** Where each tells its health and metrics. */
+  readonly operationsUrls: Readonly<Record<ServiceName, string>>;
   /** Intake first, so that what was taken is still worked on; each has `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -31,13 +33,15 @@ export async function startServices(environment: Environment, signal: AbortSigna
     for (const service of running.splice(0)) await service.close(graceMs);
   };
   const urls: Record<ServiceName, string> = { ingress: "", worker: "", api: "" };
+  const operationsUrls = { ...urls };
   try {
     for (const { name, service } of prepared) {
       const started = await service.start(signal);
       running.push(started);
       urls[name] = started.url;
+      operationsUrls[name] = started.operationsUrl ?? started.url;
     }
-    return { urls, close };
+    return { urls, operationsUrls, close };
   } catch (error) {
     await close(0);
     throw error;
@@ -61,7 +65,7 @@ export async function runEverything({ embedded }: UpOptions, context: CliContext
         : await useServers(context, onProgress);
       try {
         const services = await startServices(servers.environment, signal);
-        for (const name of SERVICE_NAMES) onProgress(`${name.padEnd(8)} ${services.urls[name]}`);
+        for (const name of SERVICE_NAMES) onProgress(describeUrls(name, services));
         return {
           close: async (graceMs) => {
             await services.close(graceMs);
@@ -75,6 +79,11 @@ export async function runEverything({ embedded }: UpOptions, context: CliContext
     },
   });
   return EXIT_CODES.done;
+}
+
+/** "ingress  http://localhost:8080   health and metrics: http://localhost:9080" */
+function describeUrls(name: ServiceName, { urls, operationsUrls }: RunningServices): string {
+  return `${name.padEnd(8)} ${urls[name]}   health and metrics: ${operationsUrls[name]}`;
 }
 
 function startServers(context: CliContext, onProgress: (line: string) => void) {

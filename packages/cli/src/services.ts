@@ -9,6 +9,8 @@ import type { ServiceName } from "./service-names.ts";
 export interface ListeningService extends RunningService {
   /** Where this machine reaches it. */
   readonly url: string;
+  /** Where it tells its health and metrics; absent = at `url`. */
+  readonly operationsUrl?: string;
 }
 
 /** A service whose configuration was read, ready to be started. */

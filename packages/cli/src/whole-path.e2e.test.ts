@@ -67,6 +67,7 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
       BITBUCKET_API_URL: server.url,
       INGRESS_HOST: "127.0.0.1",
       INGRESS_PORT: "0",
+      INGRESS_OPERATIONS_PORT: "0",
       WORKER_HOST: "127.0.0.1",
       WORKER_PORT: "0",
     };
@@ -198,6 +199,14 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     expect(await settle()).toMatchObject([
       { target: "database", outcome: "ignore", reason: "outside_project_root", triggerId: null },
       { target: "network", outcome: "trigger", reason: "triggered", triggerId: expect.any(String) as string },
+    ]);
+    const made = await store.sql`
+      SELECT targets.name, actor FROM sluice.trigger_history
+      JOIN sluice.triggers ON triggers.id = trigger_id JOIN sluice.targets ON targets.id = target_id
+      WHERE commit_sha = ${first.hash} ORDER BY targets.name`;
+    expect(made).toEqual([
+      { name: "everything", actor: "worker" },
+      { name: "network", actor: "ada" },
     ]);
     await expect(settle()).rejects.toMatchObject({ code: "target_not_held" });
   });

@@ -10,6 +10,7 @@ import { DASHBOARD_PATH, type Dashboard } from "./dashboard.ts";
 import { createDecisionsRoutes, createDeliveriesRoutes } from "./deliveries-routes.ts";
 import { answerError, ProblemError } from "./problem.ts";
 import { MAX_BODY_BYTES } from "./request-body.ts";
+import { createTriggerInterventionsRoutes } from "./trigger-interventions-routes.ts";
 import { createTriggersRoutes } from "./triggers-routes.ts";
 
 /** What routes leave for the line that is logged of a request. */
@@ -46,6 +47,7 @@ export function createApiApp({ db, isKey, dashboard, operations, logger }: ApiAp
   });
   app.use("/v1/*", secureHeaders(), requireBearer(isKey), limitBody);
   app.route("/v1/triggers", createTriggersRoutes(db));
+  app.route("/v1/triggers", createTriggerInterventionsRoutes(db));
   app.route("/v1/deliveries", createDeliveriesRoutes(db));
   app.route("/v1/decisions", createDecisionsRoutes(db));
 

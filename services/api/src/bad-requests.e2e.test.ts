@@ -23,6 +23,40 @@ describe("bad input", () => {
     ["no holder", "claim", {}, "holder"],
     ["an empty holder", "claim", { holder: "" }, "holder"],
     ["a holder with a NUL", "claim", { holder: "a\0b" }, "holder"],
+    ["half a surrogate pair", "claim", { holder: "\ud800" }, "holder"],
+    ["half a surrogate pair in a label", "claim", { holder: "s", labels: ["eu", "\ud800"] }, "labels.1"],
+    ["a NUL in a space", "claim", { holder: "s", spaces: ["\0"] }, "spaces.0"],
+    [
+      "half a surrogate pair in a run's id",
+      `${NOBODY}/start`,
+      { lease_token: token, run_id: "\udc00" },
+      "run_id",
+    ],
+    [
+      "half a surrogate pair in a run's address",
+      `${NOBODY}/start`,
+      { lease_token: token, run_url: "https://runs.example/\ud800" },
+      "run_url",
+    ],
+    [
+      "a NUL in a run's address",
+      `${NOBODY}/start`,
+      { lease_token: token, run_url: "https://runs.example/\0" },
+      "run_url",
+    ],
+    [
+      "half a surrogate pair in a message",
+      `${NOBODY}/finish`,
+      { lease_token: token, result: "failed", message: "a\ud800b" },
+      "message",
+    ],
+    ["a NUL in an operator's name", `${NOBODY}/cancel`, { by: "a\0b" }, "by"],
+    [
+      "half a surrogate pair in a reason",
+      `${NOBODY}/end`,
+      { by: "a", result: "failed", message: "\ud800" },
+      "message",
+    ],
     ["a lease of a moment", "claim", { holder: "s", lease_ms: 1 }, "lease_ms"],
     ["a lease of a day", "claim", { holder: "s", lease_ms: 86_400_000 }, "lease_ms"],
     ["an unknown field", "claim", { holder: "s", max: 3 }, "max"],
@@ -32,6 +66,12 @@ describe("bad input", () => {
     ["null for a body", "claim", null, ""],
     ["no token", `${NOBODY}/start`, {}, "lease_token"],
     ["a token that is no uuid", `${NOBODY}/heartbeat`, { lease_token: "1" }, "lease_token"],
+    ["a wait without a token", `${NOBODY}/wait`, {}, "lease_token"],
+    ["a wait with a lease", `${NOBODY}/wait`, { lease_token: token, lease_ms: 60_000 }, "lease_ms"],
+    ["a cancellation by nobody", `${NOBODY}/cancel`, {}, "by"],
+    ["an end by nobody", `${NOBODY}/end`, { result: "failed" }, "by"],
+    ["an end that is none", `${NOBODY}/end`, { by: "ada", result: "lost" }, "result"],
+    ["a force in words", `${NOBODY}/end`, { by: "ada", result: "failed", force: "yes" }, "force"],
     ["no result", `${NOBODY}/finish`, { lease_token: token }, "result"],
     ["another result", `${NOBODY}/finish`, { lease_token: token, result: "lost" }, "result"],
     [
@@ -103,8 +143,16 @@ describe("bad input", () => {
     ["an id that names nothing", NOBODY],
     ["an id that is none", "1"],
   ])("a report about %s is a 404", async (_, id) => {
-    const answer = await api.call("POST", `/v1/triggers/${id}/start`, { lease_token: NOBODY });
-    expect(answer.status).toBe(404);
+    for (const [report, body] of [
+      ["start", { lease_token: NOBODY }],
+      ["wait", { lease_token: NOBODY }],
+      ["heartbeat", { lease_token: NOBODY }],
+      ["finish", { lease_token: NOBODY, result: "failed" }],
+      ["cancel", { by: "ada" }],
+      ["end", { by: "ada", result: "failed" }],
+    ] as const) {
+      expect((await api.call("POST", `/v1/triggers/${id}/${report}`, body)).status).toBe(404);
+    }
   });
 });
 

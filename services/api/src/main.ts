@@ -5,8 +5,10 @@ import { createLogger } from "@sluice/runtime/logger";
 import { apiVariables } from "./config.ts";
 import { startApi } from "./start-api.ts";
 
-loadEnvironmentFile(".env");
-const configuration = loadOrExit(() => loadConfiguration(apiVariables));
+const configuration = loadOrExit(() => {
+  loadEnvironmentFile(".env");
+  return loadConfiguration(apiVariables);
+});
 const logger = createLogger({
   service: "api",
   level: configuration.logLevel,

@@ -19,6 +19,7 @@ const PROBLEMS = {
   forbidden: { status: 403, title: "This is not allowed" },
   not_found: { status: 404, title: "There is no such thing" },
   lease_not_held: { status: 409, title: "Another holder has the trigger, or nobody" },
+  still_held: { status: 409, title: "A holder has the trigger, and its lease runs" },
   state_conflict: { status: 409, title: "The trigger's state does not allow this" },
   body_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body has to be JSON" },

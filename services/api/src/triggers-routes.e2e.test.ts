@@ -96,10 +96,32 @@ describe("a trigger's life", () => {
     });
   });
 
+  test("a run that waits for a person has no end of its lease, and runs again with the next heartbeat", async () => {
+    await insertTrigger(api.store, { targetId, position: 1 });
+    const { id, lease_token } = await claimOne();
+    const path = `/v1/triggers/${id}`;
+    expect(await api.call("POST", `${path}/wait`, { lease_token })).toMatchObject({
+      status: 409,
+      body: { type: "urn:sluice:problem:state_conflict", state: "claimed" },
+    });
+    await api.call("POST", `${path}/start`, { lease_token });
+    expect(await api.call("POST", `${path}/wait`, { lease_token })).toMatchObject({
+      status: 200,
+      body: { state: "waiting", lease_expires_at: null },
+    });
+    expect(await api.call("GET", path)).toMatchObject({
+      body: { state: "waiting", lease: { holder: "scheduler-1", expires_at: null } },
+    });
+    expect(await api.call("POST", `${path}/heartbeat`, { lease_token })).toMatchObject({
+      status: 200,
+      body: { state: "running", lease_expires_at: expect.any(String) as string },
+    });
+  });
+
   test("a report with another token names who has the trigger now", async () => {
     await insertTrigger(api.store, { targetId, position: 1 });
     const { id, document } = await claimOne();
-    for (const report of ["start", "heartbeat", "finish"]) {
+    for (const report of ["start", "wait", "heartbeat", "finish"]) {
       const body = { lease_token: randomUUID(), ...(report === "finish" ? { result: "failed" } : {}) };
       expect(await api.call("POST", `/v1/triggers/${id}/${report}`, body)).toMatchObject({
         status: 409,

@@ -3,25 +3,19 @@ import { toTriggerDocument } from "@sluice/domain/trigger-document";
 import { claimTriggers, type Claim, type ClaimRequest } from "@sluice/store/claims";
 import type { Database } from "@sluice/store/client";
 import { listTriggerRecords } from "@sluice/store/trigger-records";
-import { finishTrigger, heartbeat, startTrigger, type ReportOutcome } from "@sluice/store/trigger-reports";
+import { finishTrigger, heartbeat, startTrigger, waitTrigger } from "@sluice/store/trigger-reports";
 import { Hono } from "hono";
 import { z } from "zod";
 
 import type { ApiEnv } from "./app.ts";
+import { storable, text } from "./body-text.ts";
 import { parseId } from "./path-id.ts";
 import { ProblemError } from "./problem.ts";
 import { readJsonBody } from "./request-body.ts";
+import { acceptedOutcome } from "./trigger-answers.ts";
 
 const DEFAULT_LEASE_MS = 60_000;
 const MAX_LEASE_MS = 3_600_000;
-
-/** Postgres holds no NUL. */
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine((value) => !value.includes("\0"), { error: "holds a NUL character" });
 
 const leaseMs = z.int().min(1_000).max(MAX_LEASE_MS).default(DEFAULT_LEASE_MS);
 const names = z.array(text(100)).max(100);
@@ -41,11 +35,10 @@ const startBody = z.strictObject({
   lease_token: leaseToken,
   lease_ms: leaseMs,
   run_id: text(200).optional(),
-  run_url: z
-    .url({ protocol: /^https?$/ })
-    .max(2_000)
-    .optional(),
+  run_url: storable(z.url({ protocol: /^https?$/ }).max(2_000)).optional(),
 });
+
+const waitBody = z.strictObject({ lease_token: leaseToken });
 
 const heartbeatBody = z.strictObject({ lease_token: leaseToken, lease_ms: leaseMs });
 
@@ -55,7 +48,7 @@ const finishBody = z.strictObject({
   message: text(4_000).optional(),
 });
 
-/** What a scheduler does with triggers: claim, start, heartbeat, finish, look at one. See docs/trigger.md. */
+/** What a scheduler does with triggers: claim, start, wait, heartbeat, finish, look at one. See docs/trigger.md. */
 export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
@@ -81,7 +74,15 @@ export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
       ...(run_url === undefined ? {} : { runUrl: run_url }),
     });
     c.set("facts", { triggerId: id, outcome: outcome.kind });
-    return c.json(acceptedReport(id, outcome));
+    return c.json(acceptedOutcome(id, outcome));
+  });
+
+  routes.post("/:id/wait", async (c) => {
+    const id = parseId(c.req.param("id"));
+    const { lease_token } = await readJsonBody(c, waitBody);
+    const outcome = await waitTrigger(db, { id, leaseToken: lease_token });
+    c.set("facts", { triggerId: id, outcome: outcome.kind });
+    return c.json(acceptedOutcome(id, outcome));
   });
 
   routes.post("/:id/heartbeat", async (c) => {
@@ -90,7 +91,7 @@ export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
     const outcome = await heartbeat(db, { id, leaseToken: lease_token, leaseMs: lease_ms });
     c.set("facts", { triggerId: id, outcome: outcome.kind });
     c.set("isNews", false);
-    return c.json(acceptedReport(id, outcome));
+    return c.json(acceptedOutcome(id, outcome));
   });
 
   routes.post("/:id/finish", async (c) => {
@@ -103,7 +104,7 @@ export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
       ...(message === undefined ? {} : { message }),
     });
     c.set("facts", { triggerId: id, outcome: outcome.kind, result });
-    return c.json(acceptedReport(id, outcome));
+    return c.json(acceptedOutcome(id, outcome));
   });
 
   routes.get("/:id", async (c) => {
@@ -135,30 +136,4 @@ async function describeClaims(db: Database, claims: readonly Claim[]) {
   return records
     .filter(({ id, lease }) => lease !== null && lease.token === tokens.get(id))
     .map((record) => toTriggerDocument(record, { showLeaseToken: true }));
-}
-
-/** @throws ProblemError that says who has the trigger now, or which state forbids the report. */
-function acceptedReport(id: string, outcome: ReportOutcome) {
-  switch (outcome.kind) {
-    case "ok":
-      return {
-        id,
-        state: outcome.state,
-        cancel_requested: outcome.cancelRequested,
-        lease_expires_at: outcome.leaseExpiresAt,
-      };
-    case "not_found":
-      throw new ProblemError("not_found", "There is no trigger with this id.");
-    case "not_holder": {
-      const { state, holder, leaseExpiresAt } = outcome;
-      const who = holder === null ? "Nobody holds it" : `${holder} holds it`;
-      throw new ProblemError("lease_not_held", `The lease token is not the present one. ${who}.`, {
-        state,
-        holder,
-        lease_expires_at: leaseExpiresAt,
-      });
-    }
-    case "conflict":
-      throw new ProblemError("state_conflict", `The trigger is ${outcome.state}.`, { state: outcome.state });
-  }
 }
