@@ -108,7 +108,7 @@ export const triggerHistory = sluice.table(
       .notNull()
       .references(() => triggers.id),
     state: text().notNull(),
-    /** The stage of ours or the holder that made the change. */
+    /** Who made the change: a stage of ours, a holder, or a person. */
     actor: text().notNull(),
     note: text(),
     at: createdAt(),
