@@ -1,5 +1,4 @@
-import picomatch from "picomatch";
-
+import { compileGlob } from "./glob.ts";
 import { trimSlashes } from "./target.ts";
 
 /** What made a file concern a target: the folder or the glob, and the file. */
@@ -46,15 +45,4 @@ export function matchPaths(
     if (matches.length < limit) matches.push({ path, rule });
   }
   return { matches, total };
-}
-
-/** @throws SyntaxError, RangeError or TypeError for a pattern that cannot be compiled. */
-export function compileGlob(glob: string): (path: string) => boolean {
-  return picomatch(trimSlashes(glob), {
-    // As doublestar: dot files are files, no extglobs, no leading "!", `dir/**` holds `dir` itself too.
-    dot: true,
-    noextglob: true,
-    nonegate: true,
-    strictBrackets: true,
-  });
 }

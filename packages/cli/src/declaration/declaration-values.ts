@@ -1,5 +1,6 @@
 /** What the values of `sluice.yaml` may be: names, branches, globs, references to secrets. */
-import { compileGlob } from "@sluice/domain/path-match";
+import { compileGlob } from "@sluice/domain/glob";
+import { GlobInvalidError } from "@sluice/domain/glob-steps";
 import { z } from "zod";
 
 /** The most that metadata may hold, in bytes of the JSON that Postgres keeps. */
@@ -66,8 +67,9 @@ export const glob = printable(1_000).superRefine((value, context) => {
     context.addIssue({ code: "custom", message: "begins with !, and a glob cannot exclude" });
   } else if (!isPlainPath(value)) {
     context.addIssue({ code: "custom", message: "is not a path as seen from the top of the repository" });
-  } else if (!compiles(value)) {
-    context.addIssue({ code: "custom", message: "is not a glob: check its brackets" });
+  } else {
+    const problem = globProblem(value);
+    if (problem !== null) context.addIssue({ code: "custom", message: `is not a glob: ${problem}` });
   }
 });
 
@@ -118,24 +120,14 @@ function isPlainPath(path: string): boolean {
   return !/\p{Cc}/u.test(trimmed) && !trimmed.split("/").some((part) => ["", ".", ".."].includes(part));
 }
 
-const compiled = new Map<string, boolean>();
-
-/** Remembers, because a thousand stacks often share a few globs. */
-function compiles(pattern: string): boolean {
-  let result = compiled.get(pattern);
-  if (result === undefined) {
-    result = canCompile(pattern);
-    compiled.set(pattern, result);
-  }
-  return result;
-}
-
-function canCompile(pattern: string): boolean {
+/** What is wrong with a glob; null for one that compiles. */
+function globProblem(pattern: string): string | null {
   try {
     compileGlob(pattern);
-    return true;
-  } catch {
-    return false;
+    return null;
+  } catch (error) {
+    if (error instanceof GlobInvalidError) return error.problem;
+    throw error;
   }
 }
 

@@ -167,7 +167,7 @@ describe("a problem is shown with its line and column", () => {
     [
       "a glob that does not compile",
       aStack("project_globs: ['ok/**', 'a[']"),
-      's.yaml:10:30: project_globs "a[" is not a glob: check its brackets',
+      's.yaml:10:30: project_globs "a[" is not a glob: the [ is not closed (character 2)',
     ],
     [
       "a glob that excludes",
