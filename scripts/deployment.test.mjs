@@ -42,6 +42,7 @@ const definitions = {
   sluice: { ...databaseVariables, ...queueVariables, ...encryptionVariables, ...loggingVariables },
 };
 const ports = { ingress: ingressVariables.port, worker: workerVariables.port, api: apiVariables.port };
+const operationsPorts = { ...ports, ingress: ingressVariables.operationsPort };
 
 let folder;
 let createSecrets;
@@ -114,6 +115,7 @@ describe("the networks", () => {
     for (const [name, container] of published) {
       const { default: port } = ports[name];
       const variable = `PUBLISH_${name.toUpperCase()}`;
+      // And nothing else: not the ingress's port for operators.
       expect(container.ports).toEqual([`\${${variable}:-127.0.0.1:${port}}:${port}`]);
     }
   });
@@ -173,10 +175,10 @@ describe.each(processes)("the configuration of %s", (name, container) => {
   });
 });
 
-test.each(services)("%s is asked for its readiness at its own port", (name, container) => {
+test.each(services)("%s is asked for its readiness where it tells it", (name, container) => {
   const [kind, program, flag, script, url] = container.healthcheck.test;
   expect([kind, program, flag]).toEqual(["CMD", "node", "--eval"]);
-  expect(url).toBe(`http://127.0.0.1:${ports[name].default}/readyz`);
+  expect(url).toBe(`http://127.0.0.1:${operationsPorts[name].default}/readyz`);
   // Nothing listens at port 1: the check must fail, and by its own doing.
   const { status, stderr } = spawnSync(process.execPath, [flag, script, "http://127.0.0.1:1"], {
     encoding: "utf8",

@@ -13,6 +13,11 @@ export interface WebhookSecrets {
   readonly previous: string | null;
 }
 
+/** Whether a header could be a signature at all: without one that could, a body need not be kept to know the answer. */
+export function isSignatureHeader(header: string | undefined): boolean {
+  return SIGNATURE_HEADER.test(header ?? "");
+}
+
 /**
  * Which secret signed the raw bytes of a body; null when none did. `secrets: null` is an unknown slug.
  *

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 
 import type { CliContext } from "./cli-context.ts";
@@ -5,10 +6,11 @@ import { runCli } from "./cli.ts";
 
 const TRIGGER_ID = "0199aaaa-0000-7000-8000-000000000001";
 
-async function run(args: string[], environment: Record<string, string> = {}) {
+async function run(args: string[], environment: Record<string, string> = {}, environmentFile?: string) {
   const said = { out: "", err: "" };
   const context: CliContext = {
     environment: { SLUICE_DATA_DIRECTORY: "/nowhere", ...environment },
+    ...(environmentFile === undefined ? {} : { environmentFile }),
     print: (text) => void (said.out += text),
     report: (text) => void (said.err += text),
     isInteractive: false,
@@ -120,4 +122,11 @@ test("the reference of the variables names those of every process once", async (
   for (const name of ["DATABASE_URL", "INGRESS_PORT", "WORKER_PORT", "API_PORT", "SLUICE_DATA_DIRECTORY"]) {
     expect(out.split(`| \`${name}\` |`)).toHaveLength(2);
   }
+});
+
+test("an environment file that cannot be read is told in one line, and is a mistake of the environment", async () => {
+  const { code, err } = await run(["keys", "generate"], {}, tmpdir());
+  expect(code).toBe(78);
+  expect(err).toContain(`the environment file ${tmpdir()} cannot be read`);
+  expect(err).not.toContain(" at ");
 });

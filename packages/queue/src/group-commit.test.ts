@@ -171,7 +171,9 @@ describe("a group commit", () => {
         for (const [index, { arrivesAfterTurns, leavesAfterTurns }] of arrivals.entries()) {
           await turns(arrivesAfterTurns);
           const leaving = new AbortController();
-          const answer = group.add(index, { signal: leaving.signal }).catch((error: unknown) => String(error));
+          const answer = group
+            .add(index, { signal: leaving.signal })
+            .catch((error: unknown) => String(error));
           answers.push(answer);
           if (leavesAfterTurns !== null) void turns(leavesAfterTurns).then(() => leaving.abort("left"));
         }

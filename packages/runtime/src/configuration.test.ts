@@ -224,7 +224,7 @@ describe("loadEnvironmentFile", () => {
   it("answers false for a file that is not there, and throws for one that cannot be read", () => {
     expect(loadEnvironmentFile(join(folder, "none"))).toBe(false);
     expect(() => loadEnvironmentFile(folder)).toThrow(
-      expect.objectContaining({ code: "environment_file_unreadable" }),
+      expect.objectContaining({ code: "configuration_invalid", message: expect.stringContaining(folder) }),
     );
   });
 });

@@ -127,7 +127,7 @@ export function findUnknownVariables(
 
 /**
  * Adds the variables of a file (`NAME=value` lines) to the environment of the process; those already there win, also
- * when they are empty. @returns false when there is no such file. @throws AppError `environment_file_unreadable`.
+ * when they are empty. @returns false when there is no such file. @throws ConfigurationError when it cannot be read.
  */
 export function loadEnvironmentFile(path: string): boolean {
   try {
@@ -135,10 +135,7 @@ export function loadEnvironmentFile(path: string): boolean {
     return true;
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return false;
-    throw new AppError("environment_file_unreadable", `cannot read the environment file ${path}`, {
-      retry: "never",
-      cause,
-    });
+    throw new ConfigurationError([`the environment file ${path} cannot be read: ${describeError(cause)}`]);
   }
 }
 

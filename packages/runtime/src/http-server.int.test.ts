@@ -65,6 +65,19 @@ describe("a request", () => {
     expect(server.url).toBe(`http://${HOST}:${server.port}`);
   });
 
+  it("beyond the allowed connections is hung up on, until one of them is gone", async () => {
+    const server = await aServer(echo, { maxConnections: 1 });
+    const first = aConnection(server);
+    first.socket.write("GET /none HTTP/1.1\r\nhost: x\r\n\r\n");
+    await first.receives(" 404 ");
+    expect(await aConnection(server).closed).toBe("");
+    first.socket.end();
+    await first.closed;
+    const next = aConnection(server);
+    next.socket.write("GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    expect(await next.closed).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
   it("whose headers come too slowly is cut off with 408", async () => {
     const connection = aConnection(await aServer(echo, { headersTimeoutMs: 100 }));
     connection.socket.write("POST / HTTP/1.1\r\nhost: x\r\n");

@@ -15,6 +15,8 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection may wait for its next request. */
   readonly keepAliveTimeoutMs: number;
+  /** Connections at once; one more is hung up on before a byte of it is read. */
+  readonly maxConnections: number;
 }
 
 /** Limits for machines that send webhooks and API calls. */
@@ -25,7 +27,11 @@ const DEFAULT_HTTP_LIMITS: HttpLimits = {
   // Above the 60 s of common load balancers: the side that sends must be the one that hangs up, or it sends into a
   // connection that is being closed.
   keepAliveTimeoutMs: 65_000,
+  maxConnections: 10_000,
 };
+
+/** Whoever is hung up on by the thousand shall not fill the log too. */
+const DROP_LOG_INTERVAL_MS = 10_000;
 
 /** How late a limit may act: Node looks at all connections once in this time. */
 const CHECK_INTERVAL_MS = 1_000;
@@ -39,6 +45,8 @@ export interface HttpServerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly limits?: Partial<HttpLimits>;
+  /** What it is for, where a process has more than one: on its log lines. */
+  readonly purpose?: string;
   readonly logger: Logger;
 }
 
@@ -59,13 +67,20 @@ export interface HttpServer {
  * @throws AppError `port_in_use`, `port_forbidden`, `host_unavailable` or `listen_failed`, each with what to do.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, logger } = options;
-  const server = createServer(nodeOptions({ ...DEFAULT_HTTP_LIMITS, ...options.limits }));
+  const { host, purpose } = options;
+  const logger = purpose === undefined ? options.logger : options.logger.child({ purpose });
+  const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+  const server = createServer(nodeOptions(limits));
+  server.maxConnections = limits.maxConnections;
   const connections = trackConnections(server);
   server.on("request", toListener(options.app));
   const port = await listen(server, host, options.port);
   const url = `http://${reachableHost(host)}:${port}`;
   server.on("error", (err) => logger.error({ err, url }, "http.server_failed"));
+  server.on(
+    "drop",
+    onceIn(DROP_LOG_INTERVAL_MS, () => logDrop(logger, url, limits.maxConnections)),
+  );
   logger.info({ url }, "http.listening");
 
   let closing: Promise<void> | null = null;
@@ -73,6 +88,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     port,
     url,
     close: (graceMs) => (closing ??= closeServer({ server, connections, graceMs, logger, url })),
+  };
+}
+
+function logDrop(logger: Logger, url: string, maxConnections: number): void {
+  logger.warn({ url, maxConnections }, "http.too_many_connections");
+}
+
+/** `work`, at most once in each `intervalMs`. */
+function onceIn(intervalMs: number, work: () => void): () => void {
+  let nextAt = 0;
+  return () => {
+    const now = performance.now();
+    if (now < nextAt) return;
+    nextAt = now + intervalMs;
+    work();
   };
 }
 

@@ -44,7 +44,7 @@ function aProcess(script: string) {
 const PRELUDE = `
   import { runService, loadOrExit } from "@sluice/runtime/lifecycle";
   import { createLogger } from "@sluice/runtime/logger";
-  import { ConfigurationError } from "@sluice/runtime/configuration";
+  import { ConfigurationError, loadEnvironmentFile } from "@sluice/runtime/configuration";
   import { AppError } from "@sluice/domain/app-error";
   const logger = createLogger({ service: "child", level: "debug", format: "json" });
   const drainTimeoutMs = ${DRAIN_TIMEOUT_MS};
@@ -190,6 +190,15 @@ describe("a start that fails", () => {
       code: 78,
       output: "The configuration has 2 problems:\n  - A is missing\n  - B is wrong\n",
     });
+  });
+
+  it("for an environment file that cannot be read says which, no stack, and exits 78", async () => {
+    const child = aProcess(`loadOrExit(() => loadEnvironmentFile("src"));`);
+    const { code, output } = await child.ended;
+    expect(code).toBe(78);
+    expect(output).toMatch(
+      /^The configuration has 1 problem:\n {2}- the environment file src cannot be read: .+\n$/,
+    );
   });
 
   it("for a wrong configuration that start finds does the same", async () => {

@@ -39,6 +39,7 @@ describe("what a process counts", () => {
     const text = await metrics.render();
     expect(text).toContain('sluice_deliveries_total{answer="202",service="ingress"} 2');
     expect(text).toContain('sluice_deliveries_total{answer="401",service="ingress"} 1');
+    expect(text).toContain('sluice_deliveries_total{answer="500",service="ingress"} 0');
     expect(text).toContain('sluice_deliveries_total{answer="503",service="ingress"} 0');
   });
 

@@ -29,8 +29,8 @@ export function createMetrics({ service }: { readonly service: string }): Metric
   return { registry, contentType: registry.contentType, render: () => registry.metrics() };
 }
 
-/** Every status with which the ingress answers a delivery. */
-const DELIVERY_ANSWERS = [202, 400, 401, 408, 413, 415, 503] as const;
+/** Every status with which the ingress answers a POST to the path of a webhook. */
+const DELIVERY_ANSWERS = [202, 400, 401, 408, 413, 415, 500, 503] as const;
 /** A status with which the ingress answers a delivery. */
 export type DeliveryAnswer = (typeof DELIVERY_ANSWERS)[number];
 

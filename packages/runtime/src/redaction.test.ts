@@ -70,12 +70,18 @@ describe("isSecretName", () => {
     expect(isSecretName(name)).toBe(true);
   });
 
-  it.each(["credentialId", "tokenExpiresAt", "secretKind", "bodyBytes", "deliveryId", "url", "key"])(
-    "%s is none",
-    (name) => {
-      expect(isSecretName(name)).toBe(false);
-    },
-  );
+  it.each([
+    "credentialId",
+    "tokenExpiresAt",
+    "secretKind",
+    "secretVersion",
+    "bodyBytes",
+    "deliveryId",
+    "url",
+    "key",
+  ])("%s is none", (name) => {
+    expect(isSecretName(name)).toBe(false);
+  });
 });
 
 describe("redactSecrets", () => {

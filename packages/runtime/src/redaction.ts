@@ -24,8 +24,8 @@ const QUOTED_JSON = /,? (?:\.\.\.)?"[\s\S]{0,400}"(?:\.\.\.)? is not valid JSON/
 const SECRET_NAME =
   /secret|token|passw(?:or)?d|credential|authorization|cookie|signature|encryptionkey|privatekey|apikey|connectionstring|connectionurl/;
 const SECRET_WHOLE_NAME = /^(?:raw)?body$|(?:database|queue|redis|postgres)url$/;
-/** Facts about a secret that are safe to show: `credentialId`, `secretKind`, `tokenExpiresAt`. */
-const FACT_ABOUT_SECRET = /(?:Id|Ids|Kind|At|Count|Ms|Name|_id|_kind|_at|_count|_ms|_name)$/;
+/** Facts about a secret that are safe to show: `credentialId`, `secretVersion`, `tokenExpiresAt`. */
+const FACT_ABOUT_SECRET = /(?:Id|Ids|Kind|At|Count|Ms|Name|Version|_id|_kind|_at|_count|_ms|_name|_version)$/;
 
 /** Fields of foreign errors that help and cannot hold a payload (pg's `detail` and drizzle's `params` can). */
 const SAFE_ERROR_FIELDS = [

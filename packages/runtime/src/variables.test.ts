@@ -23,7 +23,7 @@ describe("the shared variables", () => {
   it("need only the database and the encryption keys", () => {
     expect(loadConfiguration(everything, required)).toMatchObject({
       databaseUrl: DATABASE_URL,
-      databasePoolSize: 10,
+      databasePoolSize: 16,
       queueUrl: DATABASE_URL,
       logLevel: "info",
       logFormat: "auto",

@@ -23,8 +23,9 @@ export const databaseVariables = defineConfiguration({
   databasePoolSize: {
     name: "SLUICE_DATABASE_POOL_SIZE",
     schema: integer({ min: 1, max: 500 }),
-    description: "Connections to Postgres that one process may hold; more than the jobs it works on at once.",
-    default: "10",
+    description:
+      "Connections to Postgres that one process may hold: half of them for transactions, half for single statements. Jobs take turns, so there may be more of those.",
+    default: "16",
   },
 });
 

@@ -2,6 +2,7 @@ import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 
 import { createConnectionLeases, type ConnectionLeases } from "./connection-lease.ts";
+import { createWatchedSocket } from "./watched-socket.ts";
 
 /** Where statements run: the pool, or one transaction of `withTransaction`. */
 export interface Database {
@@ -26,12 +27,16 @@ export interface StoreOptions {
   readonly url: string;
   readonly maxConnections: number;
   readonly applicationName: string;
-  /** No statement of ours runs longer. */
+  /** No statement of ours runs longer. A connection without an answer for 5 s more is closed. */
   readonly statementTimeoutMs?: number;
+  /** No transaction of ours takes longer, waiting for a connection included. Default: `statementTimeoutMs` and 5 s. */
+  readonly transactionTimeoutMs?: number;
 }
 
 const CONNECT_TIMEOUT_S = 5;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** How much later than the server, which should have been first, we give up. */
+const ANSWER_GRACE_MS = 5_000;
 
 /** Connections of a process that transactions may use; the others serve single statements. */
 const TRANSACTION_SHARE = 0.5;
@@ -47,11 +52,18 @@ export function openStore(options: StoreOptions): Store {
   const forTransactions = Math.max(1, Math.floor(options.maxConnections * TRANSACTION_SHARE));
   const sql = openClient(options, { max: Math.max(1, options.maxConnections - forTransactions) });
   const orm = drizzle(sql, { casing: "snake_case" });
-  const connections = createConnectionLeases(forTransactions, (onclose) => {
-    const client = openClient(options, { max: 1, onclose });
-    // For what it does to the client's parsers, so that statements read alike within transactions and without.
-    drizzle(client);
-    return client;
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  const connections = createConnectionLeases({
+    size: forTransactions,
+    timeoutMs: options.transactionTimeoutMs ?? statementTimeoutMs + ANSWER_GRACE_MS,
+    idleMs: statementTimeoutMs,
+    open: (onclose) => {
+      // When it is idle or old, the leases close it.
+      const client = openClient(options, { max: 1, onclose, idle_timeout: 0, max_lifetime: 0 });
+      // For what it does to the client's parsers, so that statements read alike within transactions and without.
+      drizzle(client);
+      return client;
+    },
   });
   return {
     sql,
@@ -66,20 +78,36 @@ export function openStore(options: StoreOptions): Store {
 
 function openClient(
   options: StoreOptions,
-  own: { readonly max: number; readonly onclose?: () => void },
+  own: {
+    readonly max: number;
+    readonly onclose?: () => void;
+    readonly idle_timeout?: number;
+    readonly max_lifetime?: number;
+  },
 ): postgres.Sql<Types> {
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  // An option that the driver's types do not have. Of several hosts the driver itself has to choose.
+  const watched = hasManyHosts(options.url)
+    ? {}
+    : { socket: createWatchedSocket(statementTimeoutMs + ANSWER_GRACE_MS) };
   return postgres(options.url, {
-    ...own,
+    ...watched,
     connect_timeout: CONNECT_TIMEOUT_S,
-    idle_timeout: 60,
+    // Below the time after which a silent connection is closed.
+    idle_timeout: statementTimeoutMs / 1_000,
     backoff: (attempt: number) => Math.min(0.1 * 2 ** attempt, 2),
     connection: {
       application_name: options.applicationName,
-      statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+      statement_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: 60_000,
     },
     transform: { column: { from: postgres.toCamel } },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: (value: number) => String(value) } },
     onnotice: () => undefined,
+    ...own,
   });
+}
+
+function hasManyHosts(url: string): boolean {
+  return /^\w+:\/\/(?:[^/?]*@)?[^/?@]*,/.test(url);
 }

@@ -3,19 +3,14 @@ import { Hono } from "hono";
 
 import { createWebhookRoute, type WebhookRouteOptions } from "./webhook-route.ts";
 
-export interface IngressAppOptions extends WebhookRouteOptions {
-  /** `/healthz`, `/readyz`, `/metrics`. */
-  readonly operations: Hono;
-}
-
-/** The ingress's routes: one for webhooks, and what operators ask. */
-export function createIngressApp(options: IngressAppOptions): Hono<{ Bindings: HttpBindings }> {
+/** What the public side is answered: webhooks, and whether the process is alive. All else that operators ask is elsewhere. */
+export function createIngressApp(options: WebhookRouteOptions): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.post("/webhooks/bitbucket-cloud/:slug", createWebhookRoute(options));
   app.all("/webhooks/bitbucket-cloud/:slug", (c) =>
     c.json({ error: "method_not_allowed", expected: "POST" }, 405, { Allow: "POST" }),
   );
-  app.route("/", options.operations);
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.notFound((c) => c.json({ error: "not_found" }, 404));
   app.onError((error, c) => {
     options.logger.error({ err: error, path: c.req.path }, "request.failed");

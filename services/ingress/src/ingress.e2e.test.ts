@@ -24,6 +24,7 @@ const SECRET = "a-webhook-secret-of-the-tests";
 const PREVIOUS_SECRET = "the-secret-before-the-rotation";
 const BODY = Buffer.from(`{"repository":{"full_name":"acme/infra"},"push":{"changes":[]}}`);
 const SLUG = "acme";
+const MAX_BUFFERED_BYTES = 100_000;
 
 interface Answer {
   readonly status: number;
@@ -74,10 +75,14 @@ describe.each(backends)("ingress on $name", ({ name, url }) => {
           SLUICE_ENCRYPTION_KEYS: generateKey(),
           INGRESS_HOST: "127.0.0.1",
           INGRESS_PORT: "0",
+          INGRESS_OPERATIONS_PORT: "0",
           INGRESS_MAX_BODY_BYTES: "65536",
           INGRESS_REQUEST_TIMEOUT_MS: "1000",
+          INGRESS_MAX_CONNECTIONS: "40",
         }),
         keyring,
+        // Below what an operator may set: two bodies of the largest size do not fit.
+        maxBufferedBytes: MAX_BUFFERED_BYTES,
       },
       logger: createLogger({
         service: "ingress",
@@ -294,12 +299,118 @@ describe.each(backends)("ingress on $name", ({ name, url }) => {
 
   test("health, readiness and metrics are told", async () => {
     await post();
-    expect((await fetch(`${ingress.url}/healthz`)).status).toBe(200);
-    expect((await fetch(`${ingress.url}/readyz`)).status).toBe(200);
-    const metrics = await (await fetch(`${ingress.url}/metrics`)).text();
+    expect((await fetch(`${ingress.operationsUrl}/healthz`)).status).toBe(200);
+    expect((await fetch(`${ingress.operationsUrl}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${ingress.operationsUrl}/metrics`)).text();
     expect(metrics).toMatch(/sluice_deliveries_total\{[^}]*answer="202"[^}]*\} [1-9]/);
   });
+
+  test("the public side tells that it is alive, and nothing else that operators ask, by whatever path", async () => {
+    const ask = (path: string) =>
+      talk(ingress.url, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(await ask("/healthz")).toMatch(/^HTTP\/1\.1 200 /);
+    for (const path of ["/readyz", "/metrics", "/webhooks/../metrics", "/webhooks/%2e%2e/readyz"]) {
+      expect([path, await ask(path)]).toEqual([path, expect.stringMatching(/^HTTP\/1\.1 404 /)]);
+    }
+  });
+
+  test("what senders of signatures hold in memory is bounded: above it 503 before it is read, and then 202 again", async () => {
+    const head = (bytes: number) =>
+      `POST /webhooks/bitbucket-cloud/${SLUG} HTTP/1.1\r\nHost: x\r\nX-Hub-Signature: sha256=${hex}\r\nContent-Length: ${bytes}\r\n\r\n`;
+    const sending = openSocket(ingress.url);
+    sending.socket.write(head(60_000) + "x".repeat(59_999));
+    const large = Buffer.alloc(60_000, "x");
+    const answerToLarge = () =>
+      post({ body: large, headers: { "x-hub-signature": signBody(large, SECRET) } });
+    await expect.poll(async () => (await answerToLarge()).status).toBe(503);
+    const refused = await answerToLarge();
+    expect(refused).toMatchObject({ status: 503, body: '{"error":"overloaded"}' });
+    expect(refused.headers).toMatchObject({ "retry-after": "5", connection: "close" });
+    const announced = await talk(ingress.url, head(60_000));
+    expect(announced).toMatch(/^HTTP\/1\.1 503 /);
+    expect((await post()).status).toBe(202);
+
+    sending.socket.write("x");
+    await expect.poll(() => sending.received()).toMatch(/^HTTP\/1\.1 401 /);
+    sending.socket.destroy();
+    expect((await answerToLarge()).status).toBe(202);
+  });
+
+  test("of a body that grows beyond the room there is, nothing is kept", async () => {
+    const sending = openSocket(ingress.url);
+    const head = `POST /webhooks/bitbucket-cloud/${SLUG} HTTP/1.1\r\nHost: x\r\nX-Hub-Signature: sha256=${hex}\r\n`;
+    sending.socket.write(`${head}Content-Length: 60001\r\n\r\n${"x".repeat(60_000)}`);
+    const chunk = `fde8\r\n${"x".repeat(65_000)}\r\n`;
+    await expect
+      .poll(() => talk(ingress.url, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}`))
+      .toMatch(/^HTTP\/1\.1 503 /);
+    sending.socket.destroy();
+    const body = Buffer.alloc(65_000, "x");
+    await expect
+      .poll(async () => (await post({ body, headers: { "x-hub-signature": signBody(body, SECRET) } })).status)
+      .toBe(202);
+  });
+
+  test("bodies without a signature take no room from the others", async () => {
+    const senders = Array.from({ length: 10 }, () => openSocket(ingress.url));
+    for (const { socket } of senders) {
+      socket.write(
+        `POST /webhooks/bitbucket-cloud/${SLUG} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n${"x".repeat(59_999)}`,
+      );
+    }
+    const large = Buffer.alloc(60_000, "x");
+    expect(
+      (await post({ body: large, headers: { "x-hub-signature": signBody(large, SECRET) } })).status,
+    ).toBe(202);
+    for (const { socket } of senders) socket.write("x");
+    for (const { socket, received } of senders) {
+      await expect.poll(received).toMatch(/^HTTP\/1\.1 401 [\s\S]*\{"error":"invalid_signature"\}$/);
+      socket.destroy();
+    }
+  });
+
+  test("senders beyond the allowed connections are hung up on, and operators are answered all the same", async () => {
+    const senders = Array.from({ length: 40 }, () => openSocket(ingress.url));
+    await Promise.all(senders.map(({ connected }) => connected));
+    const ask = () => talk(ingress.url, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect(await ask()).toBe("");
+    expect((await fetch(`${ingress.operationsUrl}/readyz`)).status).toBe(200);
+    for (const { socket } of senders) socket.destroy();
+    await expect.poll(ask).toMatch(/^HTTP\/1\.1 200 /);
+    expect(logLines.join("")).toContain("http.too_many_connections");
+  });
+
+  test("the log of a 401 tells which secret, and a slug only in part when it is long", async () => {
+    await post({ slug: "s".repeat(5_000) });
+    await post();
+    const lines = logLines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const answers = lines.filter(({ msg }) => msg === "webhook.answered");
+    expect(answers).toMatchObject([
+      { status: 401, slug: "s".repeat(64) },
+      { status: 202, secretVersion: "current" },
+    ]);
+  });
 });
+
+/** A raw connection: what it sends, and when, is up to the test. */
+function openSocket(url: string) {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  let text = "";
+  socket.on("data", (chunk) => (text += chunk.toString()));
+  // A reset is one of the ways in which the server hangs up.
+  socket.on("error", () => undefined);
+  const connected = new Promise<void>((resolve) => socket.once("connect", resolve));
+  const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)));
+  return { socket, connected, closed, received: () => text };
+}
+
+/** Sends a text; resolves with all that came back when the server hangs up. */
+function talk(url: string, text: string): Promise<string> {
+  const { socket, closed } = openSocket(url);
+  socket.write(text);
+  return closed;
+}
 
 function send(url: string, headers: Record<string, string | undefined>, body: Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {

@@ -5,8 +5,10 @@ import { createLogger } from "@sluice/runtime/logger";
 import { ingressVariables } from "./config.ts";
 import { startIngress } from "./start-ingress.ts";
 
-loadEnvironmentFile(".env");
-const configuration = loadOrExit(() => loadConfiguration(ingressVariables));
+const configuration = loadOrExit(() => {
+  loadEnvironmentFile(".env");
+  return loadConfiguration(ingressVariables);
+});
 const logger = createLogger({
   service: "ingress",
   level: configuration.logLevel,

@@ -7,12 +7,12 @@ import {
   type RawDelivery,
 } from "@sluice/queue/delivery-codec";
 import { withDeadline } from "@sluice/queue/deadline";
-import { createGroupCommit } from "@sluice/queue/group-commit";
+import { createGroupCommit, type GroupCommit } from "@sluice/queue/group-commit";
 import { createProducer, PRODUCER_DEADLINE_MS, type Producer } from "@sluice/queue/producer";
 import { queueUnavailable } from "@sluice/queue/queue-unavailable";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
 import { deliveriesQueue } from "@sluice/queue/queues";
-import { startHttpServer } from "@sluice/runtime/http-server";
+import { startHttpServer, type HttpServer } from "@sluice/runtime/http-server";
 import type { Keyring } from "@sluice/runtime/keyring";
 import type { RunningService } from "@sluice/runtime/lifecycle";
 import type { Logger } from "@sluice/runtime/logger";
@@ -22,6 +22,7 @@ import { openStore } from "@sluice/store/client";
 import type { WebhookIntegration } from "@sluice/store/integrations";
 
 import { createIngressApp } from "./app.ts";
+import { createBodyBudget } from "./body-budget.ts";
 import type { IngressConfiguration } from "./config.ts";
 import { startIntegrationCache } from "./integration-cache.ts";
 
@@ -33,6 +34,8 @@ const DATABASE_CONNECTIONS = 2;
 
 export interface RunningIngress extends RunningService {
   readonly url: string;
+  /** Where operators ask for its health and metrics. */
+  readonly operationsUrl: string;
 }
 
 /** Starts receiving webhooks. Postgres and the queue may be away at that time: senders are then answered 503. */
@@ -57,19 +60,20 @@ export async function startIngress(input: {
     logger,
     decryptSecrets: (integration) => decryptSecrets(configuration.keyring, integration),
   });
-  const commits = commitDeliveries(producer);
+  const commits = commitDeliveries(producer, configuration.maxBufferedBytes);
   const metrics = createMetrics({ service: "ingress" });
   const app = createIngressApp({
     integrations,
-    enqueue: (delivery) => answerInTime(commits.add(delivery)),
+    enqueue: (delivery) => storeInTime(commits, delivery),
     maxBodyBytes: configuration.maxBodyBytes,
+    bodyBudget: createBodyBudget(configuration.maxBufferedBytes),
     logger,
     countAnswer: countDeliveries(metrics),
-    operations: createOperationsRoutes({
-      metrics,
-      checks: { integrations: () => integrations.check(), queue: () => backend.check() },
-      ...(signal === undefined ? {} : { signal }),
-    }),
+  });
+  const operations = createOperationsRoutes({
+    metrics,
+    checks: { integrations: () => integrations.check(), queue: () => backend.check() },
+    ...(signal === undefined ? {} : { signal }),
   });
   const letGo = async (): Promise<void> => {
     await integrations.close();
@@ -77,33 +81,68 @@ export async function startIngress(input: {
     await backend.close();
     await store.close();
   };
-  const server = await startHttpServer({
-    app,
-    host: configuration.host,
-    port: configuration.port,
-    limits: { requestTimeoutMs: configuration.requestTimeoutMs },
-    logger,
-  }).catch(async (error: unknown) => {
-    await letGo();
-    throw error;
-  });
+  const servers = await startServers({ app, operations, configuration, logger }).catch(
+    async (error: unknown) => {
+      await letGo();
+      throw error;
+    },
+  );
   void warnAboutDurability(backend, logger);
   return {
-    url: server.url,
+    url: servers.webhooks.url,
+    operationsUrl: servers.operations.url,
     async close(graceMs) {
-      await server.close(graceMs);
+      await servers.webhooks.close(graceMs);
       await commits.drain();
+      // To the last moment it can be asked what is left.
+      await servers.operations.close(0);
       await letGo();
     },
   };
 }
 
+/** The public port, and one for operators. Of a start that fails nothing is left. */
+async function startServers(input: {
+  readonly app: ReturnType<typeof createIngressApp>;
+  readonly operations: ReturnType<typeof createOperationsRoutes>;
+  readonly configuration: IngressConfiguration;
+  readonly logger: Logger;
+}): Promise<{ webhooks: HttpServer; operations: HttpServer }> {
+  const { configuration, logger } = input;
+  const { host, port, operationsPort, maxConnections, requestTimeoutMs } = configuration;
+  const webhooks = await startHttpServer({
+    app: input.app,
+    host,
+    port,
+    limits: { maxConnections, requestTimeoutMs },
+    purpose: "webhooks",
+    logger,
+  });
+  try {
+    const operations = await startHttpServer({
+      app: input.operations,
+      host,
+      port: operationsPort,
+      purpose: "operations",
+      logger,
+    });
+    return { webhooks, operations };
+  } catch (error) {
+    await webhooks.close(0);
+    throw error;
+  }
+}
+
 /** Deliveries that come while a job is being stored travel together in the next one. */
-function commitDeliveries(producer: Producer<DeliveriesPayload>) {
+function commitDeliveries(
+  producer: Producer<DeliveriesPayload>,
+  maxQueuedBytes: number,
+): GroupCommit<RawDelivery, void> {
   return createGroupCommit<RawDelivery>({
     maxItems: MAX_DELIVERIES_PER_JOB,
     maxBytes: MAX_BYTES_PER_JOB,
     maxQueued: MAX_WAITING_DELIVERIES,
+    maxQueuedBytes,
     sizeOf: (delivery) => delivery.body.byteLength,
     commit: async (deliveries) => {
       await producer.add(await encodeDeliveries(deliveries));
@@ -113,12 +152,18 @@ function commitDeliveries(producer: Producer<DeliveriesPayload>) {
 
 /**
  * A sender waits for the commit that is under way and then for its own: while the queue hangs, twice the deadline. It is
- * told to come back after one; the delivery may be stored all the same, which its identity makes harmless.
+ * told to come back after one. What waits then no longer does; what is under way may be stored all the same, which its
+ * identity makes harmless.
  */
-function answerInTime(stored: Promise<void>): Promise<void> {
-  return withDeadline(stored, PRODUCER_DEADLINE_MS, () =>
-    queueUnavailable("store the delivery", `no answer within ${String(PRODUCER_DEADLINE_MS)} ms`),
-  );
+async function storeInTime(commits: GroupCommit<RawDelivery, void>, delivery: RawDelivery): Promise<void> {
+  const leaving = new AbortController();
+  try {
+    await withDeadline(commits.add(delivery, { signal: leaving.signal }), PRODUCER_DEADLINE_MS, () =>
+      queueUnavailable("store the delivery", `no answer within ${String(PRODUCER_DEADLINE_MS)} ms`),
+    );
+  } finally {
+    leaving.abort();
+  }
 }
 
 function decryptSecrets(keyring: Keyring, integration: WebhookIntegration) {
