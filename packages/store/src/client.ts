@@ -1,4 +1,3 @@
-import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 
 import { createConnectionLeases, type ConnectionLeases } from "./connection-lease.ts";
@@ -7,7 +6,6 @@ import { createWatchedSocket } from "./watched-socket.ts";
 /** Where statements run: the pool, or one transaction of `withTransaction`. */
 export interface Database {
   readonly sql: postgres.ISql<Types>;
-  readonly orm: PostgresJsDatabase;
 }
 
 /** The pool. One per process; whoever opens it closes it. */
@@ -19,8 +17,24 @@ export interface Store extends Database {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Types whose values differ from the driver's defaults: `bigint` columns hold sequences far below 2^53. */
-export type Types = { bigint: number };
+/** Types whose values differ from the driver's defaults; see `TYPES`. */
+export type Types = { bigint: number; time: string; json: string };
+
+/**
+ * `bigint` columns hold sequences far below 2^53. Times are read as the text that Postgres writes. JSON is given as text,
+ * with a cast, and read as a value. Arrays of times and of booleans are given as `text[]` with a cast: the driver takes
+ * their type for that of one value.
+ */
+const TYPES = {
+  bigint: { to: 20, from: [20], parse: Number, serialize: (value: number) => String(value) },
+  time: {
+    to: 1184,
+    from: [1082, 1114, 1184],
+    parse: (text: string) => text,
+    serialize: (text: string) => text,
+  },
+  json: { to: 3802, from: [], parse: (text: string) => text, serialize: (text: string) => text },
+};
 
 export interface StoreOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -43,15 +57,10 @@ const TRANSACTION_SHARE = 0.5;
 
 /**
  * Opens a pool; connections are made when first used, so that this succeeds also while Postgres is away.
- *
- * Drizzle sets the client's JSON and time parsers to pass text through (drizzle-orm/postgres-js/driver.js): statements
- * written by hand give JSON as text with a cast, and read times as text. It does the same to arrays of times, so those
- * are given as `text[]`; and so are arrays of booleans, whose type the driver takes for that of one value.
  */
 export function openStore(options: StoreOptions): Store {
   const forTransactions = Math.max(1, Math.floor(options.maxConnections * TRANSACTION_SHARE));
   const sql = openClient(options, { max: Math.max(1, options.maxConnections - forTransactions) });
-  const orm = drizzle(sql, { casing: "snake_case" });
   const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
   const connections = createConnectionLeases({
     size: forTransactions,
@@ -59,15 +68,11 @@ export function openStore(options: StoreOptions): Store {
     idleMs: statementTimeoutMs,
     open: (onclose) => {
       // When it is idle or old, the leases close it.
-      const client = openClient(options, { max: 1, onclose, idle_timeout: 0, max_lifetime: 0 });
-      // For what it does to the client's parsers, so that statements read alike within transactions and without.
-      drizzle(client);
-      return client;
+      return openClient(options, { max: 1, onclose, idle_timeout: 0, max_lifetime: 0 });
     },
   });
   return {
     sql,
-    orm,
     connections,
     async close(graceMs = 5_000) {
       const timeoutS = Math.ceil(graceMs / 1_000);
@@ -102,7 +107,7 @@ function openClient(
       idle_in_transaction_session_timeout: 60_000,
     },
     transform: { column: { from: postgres.toCamel } },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: (value: number) => String(value) } },
+    types: TYPES,
     onnotice: () => undefined,
     ...own,
   });

@@ -6,6 +6,8 @@ import type { Database } from "./client.ts";
 /** A normalised event on its way into the store. */
 export interface NewEvent {
   readonly deliveryId: string;
+  readonly requestId: string;
+  readonly integrationId: string;
   readonly index: number;
   readonly sequence: number;
   readonly eventKey: string;
@@ -40,10 +42,10 @@ export async function drawEventSequences(db: Database, count: number): Promise<n
   return rows.map((row) => row.sequence).toSorted((a, b) => a - b);
 }
 
-/** Inserts events, each once. */
-export async function insertEvents(db: Database, events: readonly NewEvent[]): Promise<void> {
+/** Inserts the events of deliveries that were recorded just now. @returns them as they wait for their decisions. */
+export async function insertEvents(db: Database, events: readonly NewEvent[]): Promise<PendingEvent[]> {
   const rows = events.map(toRow);
-  await db.sql`
+  const inserted = await db.sql<{ id: string; deliveryId: string; index: number }[]>`
     INSERT INTO sluice.events
       (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
        branch_arrival, facts, received_at)
@@ -67,7 +69,12 @@ export async function insertEvents(db: Database, events: readonly NewEvent[]): P
       ${rows.map((row) => row.receivedAt)}::text[]
     ) AS new (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha,
               forced, branch_arrival, facts, received_at)
-    ON CONFLICT (delivery_id, index) DO NOTHING`;
+    RETURNING id, delivery_id, index`;
+  const ids = new Map(inserted.map(({ id, deliveryId, index }) => [`${deliveryId} ${String(index)}`, id]));
+  return events.flatMap(({ index, eventKey: _eventKey, ...event }) => {
+    const id = ids.get(`${event.deliveryId} ${String(index)}`);
+    return id === undefined ? [] : [{ id, ...event }];
+  });
 }
 
 /** Events of these deliveries that have no decisions yet, oldest first. */
@@ -188,7 +195,7 @@ function selectPending(db: Database) {
     LEFT JOIN sluice.repositories ON repositories.id = events.repository_id`;
 }
 
-function toRow({ event, ...rest }: NewEvent) {
+function toRow({ event, requestId: _requestId, integrationId: _integrationId, ...rest }: NewEvent) {
   const common = { ...rest, kind: event.kind };
   if (event.kind === "unsupported") {
     const none = { refKind: null, refName: null, change: null, oldSha: null, newSha: null };

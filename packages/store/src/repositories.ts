@@ -20,25 +20,54 @@ export async function lockSeenRepositories(
   const latest = [
     ...new Map(seen.map((repository) => [repositoryKey(repository), repository])).values(),
   ].toSorted((a, b) => (repositoryKey(a) < repositoryKey(b) ? -1 : 1));
-  const integrationIds = latest.map((repository) => repository.integrationId);
-  const uuids = latest.map((repository) => repository.uuid);
-  const fullNames = latest.map((repository) => repository.fullName);
+  const known = await lockByUuid(db, latest);
+  const isSettled = latest.every((seen) => known.get(repositoryKey(seen))?.fullName === seen.fullName);
+  const rows = isSettled ? known : await settleSeenRepositories(db, latest);
+  return new Map([...rows].map(([key, { id }]) => [key, id]));
+}
+
+interface LockedRepository {
+  readonly id: string;
+  readonly integrationId: string;
+  readonly uuid: string;
+  readonly fullName: string;
+}
+
+/** By id, as `lockRepositories` does. */
+async function lockByUuid(
+  db: Database,
+  seen: readonly SeenRepository[],
+): Promise<ReadonlyMap<string, LockedRepository>> {
+  const rows = await db.sql<LockedRepository[]>`
+    SELECT id, integration_id, uuid, repositories.full_name FROM sluice.repositories
+    JOIN unnest(
+      ${seen.map((repository) => repository.integrationId)}::uuid[],
+      ${seen.map((repository) => repository.uuid)}::text[]
+    ) AS seen (integration_id, uuid) USING (integration_id, uuid)
+    ORDER BY id FOR NO KEY UPDATE OF repositories`;
+  return new Map(rows.map((row) => [repositoryKey(row), row]));
+}
+
+/** Where a repository is seen for the first time, or under a new name. */
+async function settleSeenRepositories(
+  db: Database,
+  seen: readonly SeenRepository[],
+): Promise<ReadonlyMap<string, LockedRepository>> {
+  const integrationIds = seen.map((repository) => repository.integrationId);
+  const uuids = seen.map((repository) => repository.uuid);
+  const fullNames = seen.map((repository) => repository.fullName);
   await adoptUnseenRepositories(db, integrationIds, uuids, fullNames);
   await db.sql`
     INSERT INTO sluice.repositories (integration_id, uuid, full_name)
     SELECT * FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[])
     ON CONFLICT (integration_id, uuid) DO NOTHING`;
-  const rows = await db.sql<{ id: string; integrationId: string; uuid: string }[]>`
-    SELECT id, integration_id, uuid FROM sluice.repositories
-    JOIN unnest(${integrationIds}::uuid[], ${uuids}::text[]) AS seen (integration_id, uuid) USING (integration_id, uuid)
-    -- By id, as lockRepositories does.
-    ORDER BY id FOR NO KEY UPDATE OF repositories`;
+  const locked = await lockByUuid(db, seen);
   await db.sql`
     UPDATE sluice.repositories SET full_name = seen.full_name, updated_at = now()
     FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
     WHERE repositories.integration_id = seen.integration_id AND repositories.uuid = seen.uuid
       AND repositories.full_name <> seen.full_name`;
-  return new Map(rows.map((row) => [repositoryKey(row), row.id]));
+  return locked;
 }
 
 export function repositoryKey(repository: { readonly integrationId: string; readonly uuid: string }): string {

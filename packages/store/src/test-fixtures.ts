@@ -1,6 +1,6 @@
 import type { Database } from "./client.ts";
 
-/** Rows that tests start from. Not for anything else. */
+/** Rows that tests and benchmarks start from. Not for anything else. */
 
 /** An integration with a webhook secret, given encrypted. */
 export async function insertIntegration(

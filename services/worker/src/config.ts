@@ -32,7 +32,7 @@ export const workerVariables = defineConfiguration({
     schema: integer({ min: 1, max: 1_000 }),
     description:
       "Jobs of deliveries that one worker takes at once; those taken together share a transaction.",
-    default: "16",
+    default: "64",
   },
   eventConcurrency: {
     name: "WORKER_EVENT_CONCURRENCY",

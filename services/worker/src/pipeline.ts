@@ -76,11 +76,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return {
     handleDeliveries: whenPostgresIsThere(async ({ payload, jobId, attempt, enqueuedAt }) => {
-      const pending = await recorder.record(await inOrderOfTaking(decodeDeliveries(payload)));
-      await passOnEvents(pending, { store, decideNow: writeDecisions, enqueueEvents });
+      const recorded = await recorder.record(await inOrderOfTaking(decodeDeliveries(payload)));
+      await passOnEvents(recorded, { decideNow: writeDecisions, enqueueEvents });
       const sinceEnqueuedMs = Date.now() - enqueuedAt.getTime();
       logger.info(
-        { jobId, attempt, deliveries: payload.count, events: pending.length, sinceEnqueuedMs },
+        { jobId, attempt, deliveries: payload.count, events: recorded.pending.length, sinceEnqueuedMs },
         "deliveries.recorded",
       );
     }),

@@ -1,12 +1,10 @@
 import type { Target } from "@sluice/domain/target";
-import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/events";
-import { listTargetsByRepository } from "@sluice/store/targets";
 
 import { decideEvent, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
+import type { RecordedJob } from "./record-deliveries.ts";
 
 export interface PassOnOptions {
-  readonly store: Store;
   readonly decideNow: (decided: DecidedEvent) => Promise<void>;
   /** Queues a job for each event. */
   readonly enqueueEvents: (events: readonly PendingEvent[]) => Promise<void>;
@@ -16,11 +14,11 @@ export interface PassOnOptions {
  * Passes recorded events on: those that need nothing from Bitbucket are decided at once, each of the others gets a job
  * of its own, so that one that waits for Bitbucket holds up nobody.
  */
-export async function passOnEvents(events: readonly PendingEvent[], options: PassOnOptions): Promise<void> {
+export async function passOnEvents(
+  { pending: events, targets }: RecordedJob,
+  options: PassOnOptions,
+): Promise<void> {
   if (events.length === 0) return;
-  const targets = await listTargetsByRepository(options.store, [
-    ...new Set(events.flatMap((event) => event.repositoryId ?? [])),
-  ]);
   const targetsOf = (event: PendingEvent): readonly Target[] =>
     event.repositoryId === null ? [] : (targets.get(event.repositoryId) ?? []);
   const waiting = events.filter((event) => needsBitbucket(event, targetsOf(event)));

@@ -1,9 +1,11 @@
 import { AppError } from "@sluice/domain/app-error";
+import type { Target } from "@sluice/domain/target";
 import { createGroupCommit } from "@sluice/queue/group-commit";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import type { Store } from "@sluice/store/client";
 import { isTransientDatabaseError } from "@sluice/store/database-error";
 import type { PendingEvent } from "@sluice/store/events";
+import { listTargetsByRepository } from "@sluice/store/targets";
 import { withTransaction } from "@sluice/store/transaction";
 import type { Logger } from "@sluice/runtime/logger";
 
@@ -24,15 +26,23 @@ export interface Recorder {
    * them are committed or passed on in jobs of their own.
    * @throws AppError `delivery_refused` when the job's only delivery can be kept in no form: the job is kept instead.
    */
-  record(deliveries: readonly RawDelivery[]): Promise<readonly PendingEvent[]>;
+  record(deliveries: readonly RawDelivery[]): Promise<RecordedJob>;
   drain(): Promise<void>;
 }
 
-/** What became of one job's deliveries. */
-interface JobOutcome {
+/** The events of a job that wait for decisions, and the targets of their repositories, by repository id. */
+export interface RecordedJob {
+  readonly pending: readonly PendingEvent[];
+  readonly targets: ReadonlyMap<string, readonly Target[]>;
+}
+
+/** What became of deliveries: of a transaction's, or of one job's. */
+interface Written {
   readonly pending: readonly PendingEvent[];
   readonly refused: readonly RawDelivery[];
 }
+
+type JobOutcome = Written & RecordedJob;
 
 /** Jobs of one transaction: many small ones, or a few full ones, as `MAX_BYTES_PER_COMMIT` allows. */
 const MAX_JOBS_PER_COMMIT = 50;
@@ -52,7 +62,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     async record(deliveries) {
       const read = deliveries.map(readDelivery);
-      const { pending, refused } = await commits.add(read);
+      const { refused, ...recorded } = await commits.add(read);
       for (const { raw, failure } of read) {
         if (failure === null) continue;
         const { id: deliveryId, requestId, eventKey } = raw;
@@ -68,7 +78,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         );
       }
       await Promise.all(refused.map(options.requeue));
-      return pending;
+      return recorded;
     },
     drain: () => commits.drain(),
   };
@@ -79,6 +89,8 @@ async function commitJobs(
   options: RecorderOptions,
 ): Promise<JobOutcome[]> {
   const written = await writeOrSplit(jobs.flat(), options);
+  const repositoryIds = [...new Set(written.pending.flatMap(({ repositoryId }) => repositoryId ?? []))];
+  const targets = await listTargetsByRepository(options.store, repositoryIds);
   const refused = new Set(written.refused.map(({ id }) => id));
   const pending = new Map<string, PendingEvent[]>();
   for (const event of written.pending) {
@@ -92,6 +104,7 @@ async function commitJobs(
       // A request that two jobs carry is passed on by the first.
       pending: raws.flatMap(({ id }) => take(pending, id)),
       refused: raws.filter(({ id }) => refused.has(id)),
+      targets,
     };
   });
 }
@@ -103,10 +116,7 @@ function take(pending: Map<string, PendingEvent[]>, deliveryId: string): Pending
 }
 
 /** All together; where the database refuses that, in halves, until the one that it refuses is alone and set aside. */
-async function writeOrSplit(
-  deliveries: readonly ReadDelivery[],
-  options: RecorderOptions,
-): Promise<JobOutcome> {
+async function writeOrSplit(deliveries: readonly ReadDelivery[], options: RecorderOptions): Promise<Written> {
   try {
     const pending = await withTransaction(options.store, (tx) => writeDeliveries(tx, deliveries));
     return { pending, refused: [] };

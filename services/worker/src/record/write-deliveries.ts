@@ -23,34 +23,31 @@ export async function writeDeliveries(
   deliveries: readonly ReadDelivery[],
 ): Promise<PendingEvent[]> {
   const newIds = await insertDeliveries(tx, deliveries.map(toDeliveryRow));
+  const known = deliveries.flatMap(({ raw }) => (newIds.has(raw.id) ? [] : [raw.id]));
+  const pendingOfKnown = known.length > 0 ? await listPendingEventsOfDeliveries(tx, known) : [];
   const events = deliveries
     .filter((delivery, place) => newIds.has(delivery.raw.id) && isFirst(deliveries, place))
     .flatMap(({ raw, events: found }) => found.map((event, index) => ({ raw, event, index })));
-  if (events.length > 0) {
-    const repositoryIds = await lockRepositoriesOf(tx, events);
-    const sequences = await drawEventSequences(tx, events.length);
-    const numbered = events.map(({ raw, event, index }, place): NewEvent => {
-      const uuid = event.kind === "push" ? event.repository.uuid : null;
-      return {
-        deliveryId: raw.id,
-        index,
-        sequence: sequences[place] ?? 0,
-        eventKey: raw.eventKey,
-        event,
-        repositoryId:
-          uuid === null
-            ? null
-            : (repositoryIds.get(repositoryKey({ integrationId: raw.integrationId, uuid })) ?? null),
-        branchArrival: null,
-        receivedAt: raw.receivedAt,
-      };
-    });
-    await insertEvents(tx, await moveBranches(tx, numbered));
-  }
-  return listPendingEventsOfDeliveries(
-    tx,
-    deliveries.map(({ raw }) => raw.id),
-  );
+  if (events.length === 0) return pendingOfKnown;
+  const repositoryIds = await lockRepositoriesOf(tx, events);
+  const sequences = await drawEventSequences(tx, events.length);
+  const numbered = events.map(({ raw, event, index }, place): NewEvent => {
+    const { id: deliveryId, integrationId, requestId, eventKey, receivedAt } = raw;
+    const key = event.kind === "push" ? repositoryKey({ integrationId, uuid: event.repository.uuid }) : null;
+    return {
+      deliveryId,
+      requestId,
+      integrationId,
+      index,
+      sequence: sequences[place] ?? 0,
+      eventKey,
+      event,
+      repositoryId: key === null ? null : (repositoryIds.get(key) ?? null),
+      branchArrival: null,
+      receivedAt,
+    };
+  });
+  return [...pendingOfKnown, ...(await insertEvents(tx, await moveBranches(tx, numbered)))];
 }
 
 /** The same request may be in one batch twice; its first place counts. */

@@ -15,11 +15,14 @@ import { markStale } from "./mark-stale.ts";
  * @returns how many triggers each event made, in the order given.
  */
 export async function writeDecided(tx: Database, batch: readonly DecidedEvent[]): Promise<number[]> {
-  await lockRepositories(tx, [...new Set(batch.flatMap(({ pending }) => pending.repositoryId ?? []))]);
-  const undecided = await filterUndecided(
-    tx,
-    batch.map(({ pending }) => pending.id),
-  );
+  // Sent together, done one after the other: what is undecided is looked at once the locks are ours.
+  const [, undecided] = await Promise.all([
+    lockRepositories(tx, [...new Set(batch.flatMap(({ pending }) => pending.repositoryId ?? []))]),
+    filterUndecided(
+      tx,
+      batch.map(({ pending }) => pending.id),
+    ),
+  ]);
   const fresh = batch
     .filter(({ pending }, place) => undecided.has(pending.id) && isFirst(batch, place))
     .toSorted((a, b) => a.pending.sequence - b.pending.sequence);
