@@ -1,4 +1,5 @@
 import type { Database } from "./client.ts";
+import { insertDeliveryBodies } from "./delivery-bodies.ts";
 
 /** A delivery as it is kept (rule 9). */
 export interface DeliveryRow {
@@ -53,15 +54,10 @@ export async function insertDeliveries(
   const ids = new Set(inserted.map((row) => row.id));
   const fresh = rows.filter((row) => ids.has(row.id));
   if (fresh.length > 0) {
-    await db.sql`
-      INSERT INTO sluice.delivery_bodies ${db.sql(
-        fresh.map((row) => ({
-          delivery_id: row.id,
-          headers: JSON.stringify(row.headers),
-          body: Buffer.from(row.body.buffer, row.body.byteOffset, row.body.byteLength),
-        })),
-      )}
-      ON CONFLICT DO NOTHING`;
+    await insertDeliveryBodies(
+      db,
+      fresh.map(({ id: deliveryId, headers, body }) => ({ deliveryId, headers, body })),
+    );
   }
   return ids;
 }

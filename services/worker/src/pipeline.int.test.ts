@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { createTestDatabase } from "@sluice/embedded/test-database";
 import { deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
+import { findDeliveryBody } from "@sluice/store/delivery-bodies";
 import { migrateStore } from "@sluice/store/migrate";
 import { beforeAll, afterAll, beforeEach, describe, expect, inject, test } from "vitest";
 
@@ -205,9 +206,8 @@ describe("a bad delivery", () => {
     const good = aDelivery([{ old: ref("main", A), new: ref("main", B) }]);
     await handle([aDelivery([]), bad, good]);
     expect(await outcomeOf(bad.id)).toMatchObject({ outcome: "failed", failure: { code, path } });
-    const [kept] = await worker.store.sql<{ body: Buffer }[]>`
-      SELECT body FROM sluice.delivery_bodies WHERE delivery_id = ${bad.id}`;
-    expect(kept?.body).toEqual(body);
+    const kept = await findDeliveryBody(worker.store, bad.id);
+    expect(Buffer.from(kept?.body ?? "")).toEqual(body);
     expect(await triggersOf(stack)).toHaveLength(1);
   });
 

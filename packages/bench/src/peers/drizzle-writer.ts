@@ -97,7 +97,7 @@ async function insertDelivery(tx: Transaction, id: string, delivery: PeerDeliver
     .onConflictDoNothing()
     .returning({ id: deliveries.id });
   if (inserted.length === 0) return false;
-  await tx.insert(deliveryBodies).values({ deliveryId: id, headers: {}, body });
+  await tx.insert(deliveryBodies).values({ deliveryId: id, headers: {}, encoding: "identity", body });
   return true;
 }
 

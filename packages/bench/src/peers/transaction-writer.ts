@@ -95,8 +95,8 @@ async function insertDelivery(
       ON CONFLICT DO NOTHING
       RETURNING id
     )
-    INSERT INTO sluice.delivery_bodies (delivery_id, headers, body)
-    SELECT id, '{}', ${body} FROM inserted
+    INSERT INTO sluice.delivery_bodies (delivery_id, headers, encoding, body)
+    SELECT id, '{}', 'identity', ${body} FROM inserted
     RETURNING delivery_id`;
   return inserted.length > 0;
 }

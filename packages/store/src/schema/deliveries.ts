@@ -48,12 +48,14 @@ export const deliveries = sluice.table(
   ],
 );
 
-/** The bytes as they came. Apart from `deliveries`, so that raw data can go sooner than the record of what it meant. */
+/** The bytes as they came, compressed. Apart from `deliveries`, so that raw data can go sooner than the record of what it meant. */
 export const deliveryBodies = sluice.table("delivery_bodies", {
   deliveryId: uuid()
     .primaryKey()
     .references(() => deliveries.id, { onDelete: "cascade" }),
   headers: jsonb().$type<Record<string, string>>().notNull(),
+  /** How `body` holds the bytes; see delivery-bodies.ts. */
+  encoding: text({ enum: ["identity", "brotli"] }).notNull(),
   body: bytes().notNull(),
 });
 
