@@ -11,8 +11,7 @@ import { listTargetsByRepository } from "@sluice/store/targets";
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 
 import { createDecisionWriter } from "./write/decision-writer.ts";
-import type { DecidedEvent } from "./decide-event.ts";
-import { passOnEvents } from "./record/pass-on.ts";
+import type { WrittenDecision } from "./record/record-and-decide.ts";
 import { createRecorder } from "./record/record-deliveries.ts";
 import { resolveEvent } from "./resolve/resolve-event.ts";
 
@@ -63,24 +62,28 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     );
   }
 
-  async function writeDecisions(decided: DecidedEvent): Promise<void> {
-    const triggers = await writer.write(decided);
+  function report({ decided, triggers }: WrittenDecision): void {
     const { id: eventId, deliveryId, requestId, receivedAt } = decided.pending;
     const latencyMs = Date.now() - Date.parse(receivedAt);
     for (let made = 0; made < triggers; made += 1) options.observeLatencyMs(latencyMs);
-    logger.info(
-      { deliveryId, requestId, eventId, targets: decided.decisions.length, triggers, latencyMs },
-      "event.decided",
-    );
+    const targets = decided.decisions.length;
+    logger.info({ deliveryId, requestId, eventId, targets, triggers, latencyMs }, "event.decided");
   }
 
   return {
     handleDeliveries: whenPostgresIsThere(async ({ payload, jobId, attempt, enqueuedAt }) => {
       const recorded = await recorder.record(await inOrderOfTaking(decodeDeliveries(payload)));
-      await passOnEvents(recorded, { decideNow: writeDecisions, enqueueEvents });
+      if (recorded.waiting.length > 0) await enqueueEvents(recorded.waiting);
+      for (const decision of recorded.decisions) report(decision);
       const sinceEnqueuedMs = Date.now() - enqueuedAt.getTime();
       logger.info(
-        { jobId, attempt, deliveries: payload.count, events: recorded.pending.length, sinceEnqueuedMs },
+        {
+          jobId,
+          attempt,
+          deliveries: payload.count,
+          events: recorded.decisions.length + recorded.waiting.length,
+          sinceEnqueuedMs,
+        },
         "deliveries.recorded",
       );
     }),
@@ -92,7 +95,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         repositoryId === null
           ? []
           : ((await listTargetsByRepository(store, [repositoryId])).get(repositoryId) ?? []);
-      await writeDecisions(await resolveEvent({ pending, targets, store, clientOf: options.clientOf }));
+      const decided = await resolveEvent({ pending, targets, store, clientOf: options.clientOf });
+      report({ decided, triggers: await writer.write(decided) });
     }),
     enqueueEvents,
     async drain() {

@@ -1,15 +1,13 @@
 import { AppError } from "@sluice/domain/app-error";
-import type { Target } from "@sluice/domain/target";
 import { createGroupCommit } from "@sluice/queue/group-commit";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import type { Store } from "@sluice/store/client";
 import { isTransientDatabaseError } from "@sluice/store/database-error";
-import type { PendingEvent } from "@sluice/store/events";
-import { listTargetsByRepository } from "@sluice/store/targets";
 import { withTransaction } from "@sluice/store/transaction";
 import type { Logger } from "@sluice/runtime/logger";
 
 import { readDelivery, type ReadDelivery } from "./read-delivery.ts";
+import { recordAndDecide, type RecordedDeliveries } from "./record-and-decide.ts";
 import { setAside } from "./set-aside.ts";
 import { writeDeliveries } from "./write-deliveries.ts";
 
@@ -22,27 +20,18 @@ export interface RecorderOptions {
 
 export interface Recorder {
   /**
-   * Records the deliveries of one job, each once, and returns their events that wait for decisions. Resolves when all of
-   * them are committed or passed on in jobs of their own.
+   * Records the deliveries of one job, each once, and decides what needs nothing from Bitbucket. Resolves when all of it
+   * is committed, and what the database refuses is passed on in jobs of its own.
    * @throws AppError `delivery_refused` when the job's only delivery can be kept in no form: the job is kept instead.
    */
-  record(deliveries: readonly RawDelivery[]): Promise<RecordedJob>;
+  record(deliveries: readonly RawDelivery[]): Promise<RecordedDeliveries>;
   drain(): Promise<void>;
 }
 
-/** The events of a job that wait for decisions, and the targets of their repositories, by repository id. */
-export interface RecordedJob {
-  readonly pending: readonly PendingEvent[];
-  readonly targets: ReadonlyMap<string, readonly Target[]>;
-}
-
 /** What became of deliveries: of a transaction's, or of one job's. */
-interface Written {
-  readonly pending: readonly PendingEvent[];
+interface Written extends RecordedDeliveries {
   readonly refused: readonly RawDelivery[];
 }
-
-type JobOutcome = Written & RecordedJob;
 
 /** Jobs of one transaction: many small ones, or a few full ones, as `MAX_BYTES_PER_COMMIT` allows. */
 const MAX_JOBS_PER_COMMIT = 50;
@@ -53,7 +42,7 @@ const MAX_BYTES_PER_COMMIT = 4 * 1024 * 1024;
  * which the jobs were taken.
  */
 export function createRecorder(options: RecorderOptions): Recorder {
-  const commits = createGroupCommit<readonly ReadDelivery[], JobOutcome>({
+  const commits = createGroupCommit<readonly ReadDelivery[], Written>({
     maxItems: MAX_JOBS_PER_COMMIT,
     maxBytes: MAX_BYTES_PER_COMMIT,
     sizeOf: (job) => job.reduce((bytes, { raw }) => bytes + raw.body.byteLength, 0),
@@ -87,53 +76,64 @@ export function createRecorder(options: RecorderOptions): Recorder {
 async function commitJobs(
   jobs: readonly (readonly ReadDelivery[])[],
   options: RecorderOptions,
-): Promise<JobOutcome[]> {
+): Promise<Written[]> {
   const written = await writeOrSplit(jobs.flat(), options);
-  const repositoryIds = [...new Set(written.pending.flatMap(({ repositoryId }) => repositoryId ?? []))];
-  const targets = await listTargetsByRepository(options.store, repositoryIds);
-  const refused = new Set(written.refused.map(({ id }) => id));
-  const pending = new Map<string, PendingEvent[]>();
-  for (const event of written.pending) {
-    const events = pending.get(event.deliveryId);
-    if (events === undefined) pending.set(event.deliveryId, [event]);
-    else events.push(event);
+  const decisions = groupByDelivery(written.decisions, ({ decided }) => decided.pending.deliveryId);
+  const waiting = groupByDelivery(written.waiting, ({ deliveryId }) => deliveryId);
+  const refused = groupByDelivery(written.refused, ({ id }) => id);
+  return jobs.map((job) => ({
+    // What two jobs carry is passed on by the first.
+    decisions: job.flatMap(({ raw }) => take(decisions, raw.id)),
+    waiting: job.flatMap(({ raw }) => take(waiting, raw.id)),
+    refused: job.flatMap(({ raw }) => take(refused, raw.id)),
+  }));
+}
+
+function groupByDelivery<T>(all: readonly T[], deliveryIdOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(deliveryIdOf(one));
+    if (group === undefined) groups.set(deliveryIdOf(one), [one]);
+    else group.push(one);
   }
-  return jobs.map((job) => {
-    const raws = job.map(({ raw }) => raw);
-    return {
-      // A request that two jobs carry is passed on by the first.
-      pending: raws.flatMap(({ id }) => take(pending, id)),
-      refused: raws.filter(({ id }) => refused.has(id)),
-      targets,
-    };
-  });
+  return groups;
 }
 
-function take(pending: Map<string, PendingEvent[]>, deliveryId: string): PendingEvent[] {
-  const events = pending.get(deliveryId) ?? [];
-  pending.delete(deliveryId);
-  return events;
+function take<T>(groups: Map<string, T[]>, deliveryId: string): T[] {
+  const group = groups.get(deliveryId) ?? [];
+  groups.delete(deliveryId);
+  return group;
 }
 
-/** All together; where the database refuses that, in halves, until the one that it refuses is alone and set aside. */
+/** All together; where the database refuses that, in halves, until the one that it refuses is alone. */
 async function writeOrSplit(deliveries: readonly ReadDelivery[], options: RecorderOptions): Promise<Written> {
   try {
-    const pending = await withTransaction(options.store, (tx) => writeDeliveries(tx, deliveries));
-    return { pending, refused: [] };
+    const recorded = await withTransaction(options.store, (tx) => recordAndDecide(tx, deliveries));
+    return { ...recorded, refused: [] };
   } catch (error) {
     if (isTransientDatabaseError(error)) throw error;
     const [only] = deliveries;
     if (only === undefined) throw error;
-    if (deliveries.length === 1) {
-      const kept = await setAside(only, error, options);
-      return { pending: [], refused: kept === "kept" ? [] : [only.raw] };
-    }
+    if (deliveries.length === 1) return writeAlone(only, options);
     const middle = Math.ceil(deliveries.length / 2);
     const first = await writeOrSplit(deliveries.slice(0, middle), options);
     const second = await writeOrSplit(deliveries.slice(middle), options);
     return {
-      pending: [...first.pending, ...second.pending],
+      decisions: [...first.decisions, ...second.decisions],
+      waiting: [...first.waiting, ...second.waiting],
       refused: [...first.refused, ...second.refused],
     };
+  }
+}
+
+/** Without its decisions, which then get a job of their own; where even that is refused, set aside. */
+async function writeAlone(delivery: ReadDelivery, options: RecorderOptions): Promise<Written> {
+  try {
+    const waiting = await withTransaction(options.store, (tx) => writeDeliveries(tx, [delivery]));
+    return { decisions: [], waiting, refused: [] };
+  } catch (error) {
+    if (isTransientDatabaseError(error)) throw error;
+    const kept = await setAside(delivery, error, options);
+    return { decisions: [], waiting: [], refused: kept === "kept" ? [] : [delivery.raw] };
   }
 }
