@@ -21,7 +21,7 @@ export async function lockSeenRepositories(
     ...new Map(seen.map((repository) => [repositoryKey(repository), repository])).values(),
   ].toSorted((a, b) => (repositoryKey(a) < repositoryKey(b) ? -1 : 1));
   const known = await lockByUuid(db, latest);
-  const isSettled = latest.every((seen) => known.get(repositoryKey(seen))?.fullName === seen.fullName);
+  const isSettled = latest.every((one) => known.get(repositoryKey(one))?.fullName === one.fullName);
   const rows = isSettled ? known : await settleSeenRepositories(db, latest);
   return new Map([...rows].map(([key, { id }]) => [key, id]));
 }
