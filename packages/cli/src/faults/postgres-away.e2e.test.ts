@@ -20,6 +20,7 @@ import {
 } from "./installation.ts";
 import { probe, pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
 import type { ServiceProcess } from "./service-process.ts";
+import { pauseWrites } from "./write-pause.ts";
 import { countWritten } from "./written-rows.ts";
 
 const BURST = 20;
@@ -88,6 +89,19 @@ describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeo
     expect(await probeUnknown()).toMatchObject({ status: 401 });
     await expectListening(installation, ingress);
   });
+
+  test.each(["insert", "commit"] as const)(
+    "killed within the %s of a transaction: the worker that waits for the answer stays, and does it again",
+    async (after) => {
+      const pause = await pauseWrites(installation.databaseUrl, { after, table: "events" });
+      await expectBurstAccepted();
+      await expect.poll(() => pause.isReached(), WAIT).toBe(true);
+      await servers.postgres.kill();
+      await servers.postgres.start();
+      await pause.end();
+      await expectBack();
+    },
+  );
 
   test("killed again and again in the middle of work, also while a worker starts: nobody ends, and all run once", async () => {
     for (let round = 0; round < DEATHS; round += 1) {
