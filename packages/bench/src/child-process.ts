@@ -136,7 +136,7 @@ function nextAnswer(child: ChildProcess, timeoutMs: number): Promise<unknown> {
       timeoutMs,
     );
     // Only `runRole` sends messages, and it sends no others.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
     const onMessage = (received: unknown) => settle(() => accept(received as FromChild));
     const onExit = () => settle(() => reject(new Error("it ended")));
     const accept = (message: FromChild) =>

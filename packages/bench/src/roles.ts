@@ -31,7 +31,7 @@ export async function runRole(name: string): Promise<void> {
   process.once("disconnect", () => void stop());
   process.on("message", (received) => {
     // Only `startRole` sends messages, and it sends no others.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
     void reply(received as ToChild);
   });
 
@@ -39,7 +39,7 @@ export async function runRole(name: string): Promise<void> {
     try {
       if (message.kind === "start") {
         // Whoever starts a role gives it the input that its function declares.
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
         running = await start(message.input as never);
         send({ kind: "ready", value: running.ready });
       } else {

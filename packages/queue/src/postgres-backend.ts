@@ -84,7 +84,7 @@ export function openPostgresBackend(
         throw error;
       }
       // Nothing but `getBackend` and `opts` has another type than a queue's on Redis, and neither is used.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
       return { queue: queue as unknown as Queue, close };
     },
     createWorker(name, processor, options) {

@@ -194,6 +194,6 @@ async function insertRuns(
 
 /** Made of nothing but texts, numbers, booleans and null, which the driver's type cannot see through our interfaces. */
 function toJson(value: object): postgres.JSONValue {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
   return value as postgres.JSONValue;
 }

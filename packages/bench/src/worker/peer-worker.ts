@@ -90,7 +90,7 @@ async function startGraphile(databaseUrl: string, handle: Handle): Promise<() =>
     logger: new Logger(() => () => undefined),
     preset: { worker: GRAPHILE },
     // Only this benchmark adds jobs of this task.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
     taskList: { [PEER_QUEUE]: (payload) => handle(payload as PeerJob) },
   });
   return () => runner.stop();
