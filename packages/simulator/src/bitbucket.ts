@@ -19,6 +19,8 @@ export interface BitbucketOptions {
 export interface RepositoryInput {
   readonly workspace: string;
   readonly slug: string;
+  /** With braces; default: one that follows from the seed. */
+  readonly uuid?: string;
   /** Default: the slug in title case, so that nobody mistakes one for the other. */
   readonly name?: string;
   /** Default: true. */
@@ -83,8 +85,12 @@ export function createBitbucket(options: BitbucketOptions = {}): Bitbucket {
     if (findRepository(`${input.workspace}/${input.slug}`) !== null) {
       throw new SimulatorError("already_exists", `${input.workspace}/${input.slug} is there already`);
     }
+    if (input.uuid !== undefined && repositories.has(input.uuid)) {
+      throw new SimulatorError("already_exists", `a repository with the uuid ${input.uuid} is there already`);
+    }
     const state = createRepositoryState(source, {
       workspace: workspace(input.workspace),
+      uuid: input.uuid ?? source.bracedUuid(),
       slug: input.slug,
       name: input.name ?? toTitle(input.slug),
       isPrivate: input.isPrivate ?? true,

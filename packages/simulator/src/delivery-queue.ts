@@ -17,8 +17,8 @@ export interface DeliveryQueueOptions {
 }
 
 export interface DeliveryQueue {
-  /** Sends it when its turn comes; with `after`, out of turn, once that is resolved. */
-  add(delivery: Delivery, after?: Promise<void>): void;
+  /** Sends it when its turn comes; out of turn, at once. */
+  add(delivery: Delivery, options?: { readonly isOutOfTurn?: boolean }): void;
   /** Every attempt so far, in the order in which they ended. */
   readonly attempts: readonly DeliveryAttempt[];
   /** Resolves when nothing is on its way. */
@@ -45,9 +45,8 @@ export function createDeliveryQueue(options: DeliveryQueueOptions): DeliveryQueu
   };
 
   return {
-    add: (delivery, after) => {
-      const isOutOfTurn = after !== undefined || options.order === "concurrent";
-      const before = isOutOfTurn ? after : lastOfHook.get(delivery.hook.uuid);
+    add: (delivery, { isOutOfTurn = options.order === "concurrent" } = {}) => {
+      const before = isOutOfTurn ? undefined : lastOfHook.get(delivery.hook.uuid);
       const work = sendAfter(before ?? Promise.resolve(), delivery);
       if (!isOutOfTurn) lastOfHook.set(delivery.hook.uuid, work);
     },

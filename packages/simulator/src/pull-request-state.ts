@@ -80,25 +80,32 @@ export function requireOpen(pull: PullRequestState): void {
   throw new SimulatorError("wrong_state", `pull request #${pull.id} is ${pull.state}`);
 }
 
+/** What somebody thinks of a pull request: given, or, when it was given before, withdrawn. */
+export interface VerdictChange {
+  readonly verdict: NonNullable<Participant["verdict"]>;
+  readonly isWithdrawn: boolean;
+}
+
+const VERDICTS = { approved: "approved", changes_requested: "requested changes of" } as const;
+
 /**
  * Sets or withdraws what somebody thinks of it. A reviewer stays one, anybody else becomes a participant.
- * @throws SimulatorError wrong_state when that is the verdict already
+ * @throws SimulatorError wrong_state when that is the verdict already, or not the one to withdraw
  */
-export function setVerdict(
+export function changeVerdict(
   pull: PullRequestState,
   account: Account,
-  change: { readonly verdict: Participant["verdict"]; readonly now: Instant },
+  { verdict, isWithdrawn, now }: VerdictChange & { readonly now: Instant },
 ): void {
   requireOpen(pull);
-  const participant = joinParticipants(pull, account, change.now);
-  if (participant.verdict === change.verdict) {
-    throw new SimulatorError(
-      "wrong_state",
-      `the verdict of ${account.displayName} is ${change.verdict} already`,
-    );
+  const present = pull.participants.find((one) => one.account.uuid === account.uuid)?.verdict ?? null;
+  if ((present === verdict) !== isWithdrawn) {
+    const has = isWithdrawn ? "has not" : "has already";
+    const message = `${account.displayName} ${has} ${VERDICTS[verdict]} pull request #${pull.id}`;
+    throw new SimulatorError("wrong_state", message);
   }
-  participant.verdict = change.verdict;
-  pull.updatedOn = change.now;
+  joinParticipants(pull, account, now).verdict = isWithdrawn ? null : verdict;
+  pull.updatedOn = now;
 }
 
 /** The participant, who is added when new. */

@@ -2,15 +2,15 @@
 import type { Account } from "./account.ts";
 import { createMergeResult, type MergeStrategy } from "./merge.ts";
 import {
+  changeVerdict,
   destinationCommit,
   joinParticipants,
   markReviewed,
   requireOpen,
   setReviewers,
-  setVerdict,
   type Comment,
-  type Participant,
   type PullRequestState,
+  type VerdictChange,
 } from "./pull-request-state.ts";
 import { publishPush } from "./publish-push.ts";
 import { deleteBranch, describeBranchChange } from "./push.ts";
@@ -69,12 +69,11 @@ export function createPullRequest(simulation: Simulation, pull: PullRequestState
   const publish = (eventKey: string, actor: Account): ActionResult => ({
     webhooks: [simulation.publish(pull.destination, `pullrequest:${eventKey}`, pullRequestBody(pull, actor))],
   });
-  const decide = (actor: Account, verdict: Participant["verdict"], eventKey: string): ActionResult => {
+  const decide = (actor: Account, change: VerdictChange, eventKey: string): ActionResult => {
     const now = source.now();
-    setVerdict(pull, actor, { verdict, now });
-    const body = eventKey.startsWith("changes_request")
-      ? changesRequestBody(pull, actor, now)
-      : approvalBody(pull, actor, now);
+    changeVerdict(pull, actor, { ...change, now });
+    const toBody = change.verdict === "approved" ? approvalBody : changesRequestBody;
+    const body = toBody(pull, actor, now);
     return { webhooks: [simulation.publish(pull.destination, `pullrequest:${eventKey}`, body)] };
   };
   const publishComment = (eventKey: string, comment: Comment): WebhookEvent =>
@@ -99,10 +98,12 @@ export function createPullRequest(simulation: Simulation, pull: PullRequestState
       pull.updatedOn = source.now();
       return publish("updated", change.by ?? pull.author);
     },
-    approve: (user) => decide(user, "approved", "approved"),
-    unapprove: (user) => decide(user, null, "unapproved"),
-    requestChanges: (user) => decide(user, "changes_requested", "changes_request_created"),
-    withdrawChangesRequest: (user) => decide(user, null, "changes_request_removed"),
+    approve: (user) => decide(user, { verdict: "approved", isWithdrawn: false }, "approved"),
+    unapprove: (user) => decide(user, { verdict: "approved", isWithdrawn: true }, "unapproved"),
+    requestChanges: (user) =>
+      decide(user, { verdict: "changes_requested", isWithdrawn: false }, "changes_request_created"),
+    withdrawChangesRequest: (user) =>
+      decide(user, { verdict: "changes_requested", isWithdrawn: true }, "changes_request_removed"),
     comment: (user, text, options = {}) => {
       const comment = addComment(simulation, pull, { user, text, options });
       return { commentId: comment.id, webhooks: [publishComment("comment_created", comment)] };

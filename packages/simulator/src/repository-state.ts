@@ -51,11 +51,13 @@ export interface RepositoryState {
 /** An empty repository, or a fork: a copy of `parent`'s commits and refs. */
 export function createRepositoryState(
   source: SeededSource,
-  input: Pick<RepositoryState, "workspace" | "slug" | "name" | "isPrivate" | "mainBranch" | "parent">,
+  input: Pick<
+    RepositoryState,
+    "uuid" | "workspace" | "slug" | "name" | "isPrivate" | "mainBranch" | "parent"
+  >,
 ): RepositoryState {
   return {
     ...input,
-    uuid: source.bracedUuid(),
     createdOn: source.now(),
     isDeleted: false,
     commitLinks: "installed",

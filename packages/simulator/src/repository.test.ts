@@ -232,8 +232,10 @@ describe("a pull request", () => {
     repository.push({ branch: "x", files: { x: "x" } });
     const pull = repository.openPullRequest({ title: "X", source: "x" });
     expect(keysOf(pull.approve(grace))).toEqual(["pullrequest:approved"]);
-    expect(() => pull.approve(grace)).toThrow(/already/);
+    expect(() => pull.approve(grace)).toThrow("Grace Hopper has already approved pull request #1");
+    expect(() => pull.withdrawChangesRequest(grace)).toThrow("has not requested changes of");
     expect(keysOf(pull.unapprove(grace))).toEqual(["pullrequest:unapproved"]);
+    expect(() => pull.unapprove(grace)).toThrow("Grace Hopper has not approved pull request #1");
     expect(keysOf(pull.requestChanges(grace))).toEqual(["pullrequest:changes_request_created"]);
     expect(keysOf(pull.withdrawChangesRequest(grace))).toEqual(["pullrequest:changes_request_removed"]);
     expect(pull.state.participants).toMatchObject([{ account: grace, role: "PARTICIPANT", verdict: null }]);
@@ -267,5 +269,20 @@ describe("a pull request", () => {
     expect(() => pull.approve(pull.state.author)).toThrow(/is DECLINED/);
     expect(keysOf(pull.comment(pull.state.author, "Pity."))).toEqual(["pullrequest:comment_created"]);
     expect(keysOf(repository.push({ branch: "x", files: { y: "y" } }))).toEqual(["repo:push"]);
+  });
+});
+
+describe("a uuid that is given", () => {
+  const uuid = "{6f1d2c3b-4a59-4687-9877-0123456789ab}";
+
+  it("is the repository's own, and nobody else's", () => {
+    const bitbucket = createBitbucket();
+    const repository = bitbucket.createRepository({ workspace: "acme", slug: "infra", uuid });
+    expect(repository.uuid).toBe(uuid);
+    expect(bitbucket.findRepository(uuid)).toBe(repository);
+    expect(() => bitbucket.createRepository({ workspace: "acme", slug: "other", uuid })).toThrow(
+      "is there already",
+    );
+    expect(bitbucket.fork(repository, { workspace: "ada" }).uuid).not.toBe(uuid);
   });
 });

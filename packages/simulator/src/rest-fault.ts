@@ -1,7 +1,10 @@
 /** What can go wrong with an API call, on demand. */
 import { errorResponse, goneResponse, plainNotFound, unauthorizedResponse } from "./rest-error.ts";
 
-export type FaultStatus = 400 | 401 | 403 | 404 | 410 | 500 | 502 | 503 | 504 | 555;
+/** Statuses that a call may be answered with on demand, besides the 429 of `rate_limited`. */
+export const FAULT_STATUSES = [400, 401, 403, 404, 410, 500, 502, 503, 504, 555] as const;
+
+export type FaultStatus = (typeof FAULT_STATUSES)[number];
 
 export type RestFault =
   /** 429 as seen in public: text/plain. `Retry-After` and the `X-RateLimit-*` headers only when asked for. */

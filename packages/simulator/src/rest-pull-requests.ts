@@ -5,13 +5,14 @@ import type { PullRequestState } from "./pull-request-state.ts";
 import { fullName } from "./repository-state.ts";
 import { errorResponse, fieldErrors, jsonResponse, plainNotFound } from "./rest-error.ts";
 import { pageResponse } from "./rest-page.ts";
+import { parseQuery, type QueryCondition } from "./rest-query.ts";
 import type { RestRequest, RestRoute } from "./rest-router.ts";
 
 const LIMITS = { defaultPagelen: 10, maxPagelen: 50 };
 const STATES = new Set(["OPEN", "MERGED", "DECLINED", "SUPERSEDED"]);
 const COMMENT = z.object({ content: z.object({ raw: z.string().min(1) }) });
 
-/** Fields that `q` may compare, with `=` and in double quotes. */
+/** Fields that `q` may compare. */
 const FIELDS: Readonly<Record<string, (pull: PullRequestState) => string>> = {
   state: (pull) => pull.state,
   title: (pull) => pull.title,
@@ -19,7 +20,6 @@ const FIELDS: Readonly<Record<string, (pull: PullRequestState) => string>> = {
   "source.repository.full_name": (pull) => fullName(pull.source),
   "destination.branch.name": (pull) => pull.destinationBranch,
 };
-const CONDITION = /^\s*([a-z_.]+)\s*=\s*"([^"]*)"\s*$/;
 
 /** `pullrequests`, one of them, and its comments. */
 export const pullRequestRoutes: readonly RestRoute[] = [
@@ -31,11 +31,12 @@ export const pullRequestRoutes: readonly RestRoute[] = [
 /** Open ones unless `state` or `q` says otherwise; newest first. */
 function listPullRequests({ repository, url }: RestRequest): Response {
   const query = url.searchParams.get("q");
-  const matches = query === null ? () => true : parseQuery(query);
-  if (matches === null) return errorResponse(400, `Invalid query: ${query ?? ""}`);
+  const conditions = query === null ? [] : parseQuery(query);
+  const matches = conditions === null ? null : toTest(conditions);
+  if (conditions === null || matches === null) return errorResponse(400, `Invalid query: ${query ?? ""}`);
+  const isAnyState = conditions.some(({ field }) => field === "state");
   const asked = url.searchParams.getAll("state");
   if (asked.some((state) => !STATES.has(state))) return errorResponse(400, "Invalid pull request state");
-  const isAnyState = query !== null && /\bstate\b/.test(query);
   const states = asked.length === 0 ? ["OPEN"] : asked;
   const found = repository.state.pullRequests.filter(
     (pull) => (isAnyState || states.includes(pull.state)) && matches(pull),
@@ -59,14 +60,8 @@ async function postComment({ repository, account, param, json }: RestRequest): P
   return comment === undefined ? plainNotFound() : jsonResponse(commentJson(pull, comment), 201);
 }
 
-/** A test of pull requests; null for what this server does not understand. */
-function parseQuery(query: string): ((pull: PullRequestState) => boolean) | null {
-  const tests: ((pull: PullRequestState) => boolean)[] = [];
-  for (const condition of query.split(/\s+AND\s+/i)) {
-    const [, field = "", value] = CONDITION.exec(condition) ?? [];
-    const read = FIELDS[field];
-    if (read === undefined) return null;
-    tests.push((pull) => read(pull) === value);
-  }
-  return (pull) => tests.every((test) => test(pull));
+/** The test that a pull request must pass; null when it names a field that this server does not compare. */
+function toTest(conditions: readonly QueryCondition[]): ((pull: PullRequestState) => boolean) | null {
+  if (conditions.some(({ field }) => !Object.hasOwn(FIELDS, field))) return null;
+  return (pull) => conditions.every(({ field, value }) => FIELDS[field]?.(pull) === value);
 }

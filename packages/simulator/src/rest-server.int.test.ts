@@ -228,7 +228,17 @@ describe("pull requests", () => {
     expect(await q('source.branch.name="two"')).toEqual([2]);
     expect(await q('source.branch.name = "one"')).toEqual([]);
     expect(await q('source.branch.name="one" AND state="DECLINED"')).toEqual([1]);
-    expect(await at(`/pullrequests?q=${encodeURIComponent('color="red"')}`)).toMatchObject({ status: 400 });
+    for (const wrong of ['color="red"', 'constructor="x"', "state=OPEN"]) {
+      expect(await at(`/pullrequests?q=${encodeURIComponent(wrong)}`)).toMatchObject({ status: 400 });
+    }
+  });
+
+  it("are found by a title with quotes, whatever words stand in it", async () => {
+    repository.pullRequest(2).edit({ title: 'A "new" state AND more' });
+    const q = String.raw`title="A \"new\" state AND more"`;
+    expect(await idsOf(`?q=${encodeURIComponent(q)}`)).toEqual([2]);
+    repository.pullRequest(2).decline();
+    expect(await idsOf(`?q=${encodeURIComponent(q)}`)).toEqual([]);
   });
 
   it("have participants one by one and not in lists", async () => {

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBitbucket, type Bitbucket, type BitbucketOptions } from "./bitbucket.ts";
 import type { Hook } from "./hook.ts";
 import type { Repository } from "./repository.ts";
@@ -239,9 +239,12 @@ describe("the way", () => {
       { match: ({ event }) => JSON.stringify(event.body).includes('"step-1"') },
     );
     pushSteps(repository, 2);
-    await vi.waitUntil(() => received.length === 2);
+    await bitbucket.webhooks.settled({ exceptDelayed: true });
+    expect(branchesReceived()).toEqual(["?", "step-2"]);
+    expect(bitbucket.webhooks.delayed).toHaveLength(1);
     wakeUp();
     await bitbucket.settled();
+    expect(bitbucket.webhooks.delayed).toEqual([]);
     expect(branchesReceived()).toEqual(["?", "step-2", "step-1"]);
   });
 

@@ -46,13 +46,15 @@ export interface WebhookSender {
   injectFault(fault: DeliveryFault, options?: DeliveryFaultOptions): () => void;
   /** Deliveries kept back by `hold`, oldest first. */
   readonly held: readonly Delivery[];
+  /** Deliveries whose `delay` has not passed yet, oldest first. */
+  readonly delayed: readonly Delivery[];
   /** Sends what is held, in the order that `arrange` gives (default: as it came). What it leaves out stays held. */
   release(arrange?: (held: readonly Delivery[]) => readonly Delivery[]): void;
   /** Attempts of one hook (uuid with braces), or of all. */
   history(hookUuid?: string): readonly DeliveryAttempt[];
   readonly unsent: readonly UnsentDelivery[];
-  /** Resolves when nothing is on its way. Held deliveries are not waited for. */
-  settled(): Promise<void>;
+  /** Resolves when nothing is on its way. Held deliveries are not waited for, nor, on demand, delayed ones. */
+  settled(options?: { readonly exceptDelayed?: boolean }): Promise<void>;
 }
 
 /** A sender with nothing to send yet. It holds nothing that must be closed. */
@@ -61,8 +63,14 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   const queue = createDeliveryQueue(options);
   const faults = createFaultList<DeliveryFault, Delivery>();
   const unsent: UnsentDelivery[] = [];
+  const delays = new Map<Delivery, Promise<void>>();
   let held: Delivery[] = [];
 
+  const sendLate = async (delivery: Delivery, delayMs: number): Promise<void> => {
+    await sleep(delayMs);
+    delays.delete(delivery);
+    queue.add(delivery, { isOutOfTurn: true });
+  };
   const dispatch = (delivery: Delivery): void => {
     if (delivery.bytes.byteLength > MAX_BODY_BYTES) {
       unsent.push({ delivery, reason: "too_large" });
@@ -83,7 +91,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         held.push(delivery);
         return;
       case "delay":
-        queue.add(delivery, sleep(fault.delayMs));
+        delays.set(delivery, sendLate(delivery, fault.delayMs));
     }
   };
 
@@ -98,6 +106,9 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     get held() {
       return held;
     },
+    get delayed() {
+      return [...delays.keys()];
+    },
     release: (arrange = (deliveries) => deliveries) => {
       const released = arrange([...held]);
       const isReleased = new Set(released);
@@ -107,7 +118,13 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     history: (hookUuid) =>
       queue.attempts.filter((one) => hookUuid === undefined || one.hookUuid === hookUuid),
     unsent,
-    settled: () => queue.settled(),
+    settled: async ({ exceptDelayed = false } = {}) => {
+      if (exceptDelayed) return queue.settled();
+      do {
+        await Promise.all(delays.values());
+        await queue.settled();
+      } while (delays.size > 0);
+    },
   };
 }
 
