@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { endProcessNow } from "./end-process.ts";
 import { LOOPBACK } from "./free-port.ts";
 import { identifyProcess } from "./process-identity.ts";
-import { findRedisServer, pingRedis, startRedis } from "./redis.ts";
+import { pingRedis } from "./redis-command.ts";
+import { findRedisServer, startRedis } from "./redis.ts";
 import { runCommand, type CommandResult } from "./run-command.ts";
 
 /** A running server, or the one command that makes one possible on this machine. */

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { isProcessAlive } from "./process-identity.ts";
-import { findRedisServer, pingRedis, startRedis, type RedisOptions, type RedisServer } from "./redis.ts";
+import { pingRedis } from "./redis-command.ts";
+import { findRedisServer, startRedis, type RedisOptions, type RedisServer } from "./redis.ts";
 
 const binary = await findRedisServer();
 const folders: string[] = [];

@@ -1,13 +1,13 @@
 /** A real Redis (or Valkey) from the machine's own program: found, started on the loopback address, stopped. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createConnection } from "node:net";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreePort, LOOPBACK } from "./free-port.ts";
 import { claimOwnerLock } from "./owner-lock.ts";
 import { identifyProcess, isProcessAlive, parseProcessIdentity } from "./process-identity.ts";
+import { askRedis, pingRedis } from "./redis-command.ts";
 import { lastLine, runCommand, type CommandResult } from "./run-command.ts";
 
 /** How long a server may take to stop by itself, in ms. */
@@ -18,20 +18,30 @@ const PROGRAMS = ["redis-server", "valkey-server"];
 const MAX_PORT_ATTEMPTS = 5;
 /** How often a starting server is asked, in ms. It answers LOADING until it has read its append-only file. */
 const PING_INTERVAL_MS = 20;
-/** Whatever listens there may not be a Redis, and never answer. */
-const ANSWER_TIMEOUT_MS = 1_000;
 
 const LOG_FILE = "redis.log";
 const PROCESS_FILE = "redis.process.json";
+/** A sentinel keeps what it knows in its configuration, and does not start without a file for it. */
+const SENTINEL_FILE = "sentinel.conf";
 
 /** A running server. */
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
+  /** null = it does not speak TLS. */
+  readonly tlsPort: number | null;
   /** The server's process. */
   readonly pid: number;
   /** Ends the server after it has written its data, and resolves when it has gone. Safe to call twice. */
   readonly stop: () => Promise<void>;
+}
+
+/** A server's certificate, which is its own authority, and its key. */
+export interface RedisTls {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+  /** Absent = a free one. */
+  readonly port?: number;
 }
 
 /** What to start. */
@@ -44,6 +54,12 @@ export interface RedisOptions {
   readonly appendOnly?: boolean;
   /** Absent = a free one. */
   readonly port?: number;
+  /** Further directives of redis.conf, such as `{ "cluster-enabled": "yes" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Files in PEM. Absent = it does not speak TLS; with them it does on a port of its own. */
+  readonly tls?: RedisTls;
+  /** Whether it watches other servers, and keeps no data of its own. Default false. */
+  readonly sentinel?: boolean;
 }
 
 /** The first of redis-server and valkey-server that this machine can run. null = there is neither. */
@@ -53,6 +69,13 @@ export async function findRedisServer(): Promise<string | null> {
     if (result?.status === 0) return program;
   }
   return null;
+}
+
+/** Whether the program knows a directive of redis.conf: older ones lack some, and may be built without TLS. */
+export async function isRedisSetting(binary: string, name: string, value: string): Promise<boolean> {
+  // It names the first line that it cannot read: the second one where it knows the first.
+  const { stderr } = await runCommand(binary, [`--${name}`, value, "--port", "none"]);
+  return stderr.includes("'port ");
 }
 
 /**
@@ -72,7 +95,8 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
     const server = await startOnPort({ ...options, directory });
     let stopped: Promise<void> | undefined;
     const stop = (): Promise<void> => (stopped ??= stopAndRelease(server, claim.release));
-    return { url: `redis://${LOOPBACK}:${server.port}`, port: server.port, pid: server.pid, stop };
+    const { port, tlsPort, pid } = server;
+    return { url: `redis://${LOOPBACK}:${port}`, port, tlsPort, pid, stop };
   } catch (error) {
     await claim.release();
     throw error;
@@ -93,6 +117,7 @@ interface ServerProcess {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly port: number;
+  readonly tlsPort: number | null;
 }
 
 async function startOnPort(options: RedisOptions): Promise<ServerProcess> {
@@ -110,50 +135,50 @@ async function startOnPort(options: RedisOptions): Promise<ServerProcess> {
 
 /** `detached`: in a session of its own, so that Ctrl-C in the terminal reaches us and not the server. */
 async function spawnServer(
-  { directory, binary, appendOnly = true }: RedisOptions,
+  { directory, binary, appendOnly = true, settings = {}, tls, sentinel = false }: RedisOptions,
   port: number,
 ): Promise<ServerProcess> {
   await rm(join(directory, LOG_FILE), { force: true });
-  const durability = appendOnly ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
   const place = ["--bind", LOOPBACK, "--port", String(port), "--dir", directory, "--logfile", LOG_FILE];
-  const args = [...place, ...durability, "--save", "", "--maxmemory-policy", "noeviction"];
+  const tlsPort = tls === undefined ? null : (tls.port ?? (await findFreePort()));
+  const all = { ...(tls === undefined ? {} : tlsSettings(tls, String(tlsPort))), ...settings };
+  const further = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+  const kind = sentinel ? await sentinelArguments(directory) : dataArguments(appendOnly);
+  const args = [...kind, ...place, ...further];
   const child = spawn(binary, args, { cwd: directory, detached: true, stdio: "ignore" });
   await once(child, "spawn");
   // Like the embedded Postgres: only `stop` ends it, and it does not keep this process from ending.
   child.unref();
   const identity = identifyProcess(child.pid ?? 0);
   await writeFile(join(directory, PROCESS_FILE), JSON.stringify(identity), { mode: 0o600 });
-  return { child, pid: identity.pid, port };
+  return { child, pid: identity.pid, port, tlsPort };
+}
+
+function tlsSettings({ certificateFile, privateKeyFile }: RedisTls, port: string): Record<string, string> {
+  const files = { "tls-cert-file": certificateFile, "tls-key-file": privateKeyFile };
+  return { "tls-port": port, ...files, "tls-ca-cert-file": certificateFile, "tls-auth-clients": "no" };
+}
+
+function dataArguments(appendOnly: boolean): string[] {
+  const durability = appendOnly ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+  return [...durability, "--save", "", "--maxmemory-policy", "noeviction"];
+}
+
+async function sentinelArguments(directory: string): Promise<string[]> {
+  const file = join(directory, SENTINEL_FILE);
+  await appendFile(file, "", { mode: 0o600 });
+  return [file, "--sentinel"];
 }
 
 /** false = the server ended instead. */
 async function waitUntilItAnswers({ child, pid, port }: ServerProcess): Promise<boolean> {
   while (isRunning(child)) {
     // Another server may have taken the port first, and answer in its place: compare the process.
-    if ((await pingRedis(port)) && (await ask(port, "INFO server")).includes(`process_id:${pid}\r\n`))
+    if ((await pingRedis(port)) && (await askRedis(port, "INFO server")).includes(`process_id:${pid}\r\n`))
       return true;
     await sleep(PING_INTERVAL_MS);
   }
   return false;
-}
-
-/** Whether a Redis answers on that port of the loopback address, and has loaded its data. */
-export async function pingRedis(port: number): Promise<boolean> {
-  return (await ask(port, "PING")).startsWith("+PONG");
-}
-
-/** The first packet of the answer to an inline command of Redis's protocol; "" when there is none. */
-function ask(port: number, command: string): Promise<string> {
-  return new Promise((resolveAnswer) => {
-    const socket = createConnection({ host: LOOPBACK, port }, () => socket.write(`${command}\r\n`));
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
-    socket.once("data", (answer) => {
-      resolveAnswer(answer.toString());
-      socket.destroy();
-    });
-    socket.once("error", () => resolveAnswer(""));
-    socket.once("close", () => resolveAnswer(""));
-  });
 }
 
 async function stopAndRelease({ child }: ServerProcess, release: () => Promise<void>): Promise<void> {

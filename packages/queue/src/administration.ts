@@ -1,4 +1,4 @@
-/** What people and metrics ask of the queues. */
+/** What people ask of the queues, and do to failed jobs. */
 import type { Job, Queue } from "bullmq";
 import type { OpenQueue, QueueBackend } from "./backend.ts";
 import { withDeadline } from "./deadline.ts";
@@ -44,8 +44,6 @@ export interface QueueAdministration {
    */
   retryFailed(definition: QueueDefinition<unknown>, jobs: readonly string[] | "all"): Promise<number>;
   queueCounts(definition: QueueDefinition<unknown>): Promise<QueueCounts>;
-  /** How long the next job to be taken has been in the queue, in ms. null = none waits. */
-  oldestWaitingAgeMs(definition: QueueDefinition<unknown>): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -88,11 +86,6 @@ export function createQueueAdministration(backend: QueueBackend): QueueAdministr
       return retried;
     },
     queueCounts: (definition) => ask(definition, countJobs),
-    oldestWaitingAgeMs: (definition) =>
-      ask(definition, async (queue) => {
-        const next = await nextWaiting(queue, backend.kind);
-        return next === null ? null : Math.max(Date.now() - next.timestamp, 0);
-      }),
     async close() {
       await Promise.all([...opened.values()].map((queue) => queue.close()));
     },
@@ -118,13 +111,6 @@ export async function openDashboardQueues(backend: QueueBackend): Promise<Dashbo
     throw queueUnavailable("open the queues for the dashboard", failed.reason);
   }
   return { queues: opened.map(({ queue }) => queue), close };
-}
-
-/** On PostgreSQL a page of waiting jobs is cut from the newest end (get_range in BullMQ 6.7.0), on Redis from the oldest. */
-async function nextWaiting(queue: Queue, kind: QueueBackend["kind"]): Promise<Job | null> {
-  const index = kind === "redis" ? 0 : Math.max((await queue.getWaitingCount()) - 1, 0);
-  const [next] = await queue.getWaiting(index, index);
-  return next ?? null;
 }
 
 async function countJobs(queue: Queue): Promise<QueueCounts> {

@@ -83,7 +83,8 @@ export function openPostgresBackend(
         await close();
         throw error;
       }
-      // Nothing but `getBackend` and `opts` has another type than a queue's on Redis, and neither is used.
+      // Nothing but `getBackend` and `opts` has another type than a queue's on Redis. `opts` is not used, and of
+      // `getBackend` nothing but what both backends have (queue-reader.ts).
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
       return { queue: queue as unknown as Queue, close };
     },

@@ -221,19 +221,13 @@ describe.each(backends)("on $kind", ({ kind, url }) => {
       await vi.waitFor(() => expect(seen).toEqual(["a"]), WAIT);
     });
 
-    test("counts its jobs and says how long the next one waits", async () => {
+    test("counts its jobs", async () => {
       const queue = aQueue();
       const administration = administer();
-      expect(await administration.oldestWaitingAgeMs(queue)).toBeNull();
       const empty = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 };
       expect(await administration.queueCounts(queue)).toEqual(empty);
-      const producer = produce(queue);
-      await producer.add(anEvent());
-      const oldest = Date.now();
-      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(oldest + 30), WAIT);
-      await producer.add(anEvent());
+      await produce(queue).addMany([{ payload: anEvent() }, { payload: anEvent() }]);
       expect(await administration.queueCounts(queue)).toEqual({ ...empty, waiting: 2 });
-      expect(await administration.oldestWaitingAgeMs(queue)).toBeGreaterThanOrEqual(30);
     });
 
     test("shows itself to a dashboard", async () => {

@@ -11,11 +11,11 @@ import { injectTestServers } from "@sluice/embedded/test-context";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { migrateQueueBackend, openQueueBackend, type QueueBackend } from "./backend.ts";
 import { createConsumer, type JobHandler } from "./consumer.ts";
-import { endsWithin, withDeadline } from "./deadline.ts";
-import { createProducer, PRODUCER_DEADLINE_MS } from "./producer.ts";
+import { endsWithin } from "./deadline.ts";
+import { createProducer } from "./producer.ts";
 import { parseQueueUrl } from "./queue-url.ts";
 import { eventsQueue, type EventPayload, type QueueDefinition } from "./queues.ts";
-import { startTestProcess } from "./test-queue.ts";
+import { anEvent, refusal, startTestProcess } from "./test-queue.ts";
 
 /** A server that the tests may stop. */
 interface Server {
@@ -43,8 +43,6 @@ const servers = [
 
 const NAMESPACE = "outage";
 const WAIT = { timeout: 30_000, interval: 50 };
-/** The bound that is promised, and the time of a slow machine to notice it. */
-const NOTICED_MS = PRODUCER_DEADLINE_MS + 1_000;
 
 describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start }) => {
   const isSkipped = kind === "redis" && redis === null;
@@ -114,15 +112,6 @@ describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start
     const consumer = createConsumer(backend, queue, handler, { concurrency: 1 });
     onTestFinished(() => consumer.close(1_000));
     return consumer;
-  }
-
-  /** The code that a call is refused with, or that it was not, or not in time. */
-  function refusal(work: Promise<unknown>): Promise<string> {
-    const code = work.then(
-      () => "not refused",
-      (error: unknown) => (error instanceof AppError ? error.code : String(error)),
-    );
-    return withDeadline(code, NOTICED_MS, () => new Error(`no answer within ${NOTICED_MS} ms`));
   }
 
   describe.skipIf(isSkipped)("the backend", () => {
@@ -220,7 +209,3 @@ describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start
     });
   });
 });
-
-function anEvent(): EventPayload {
-  return { v: 1, eventId: crypto.randomUUID() };
-}

@@ -45,6 +45,17 @@ describe("a queue URL", () => {
       },
     ],
     [
+      "rediss+sentinel://one/main",
+      {
+        topology: "sentinel",
+        tls: true,
+        sentinels: [{ host: "one", port: 26_379 }],
+        primary: "main",
+        database: 0,
+        sentinelLogin: {},
+      },
+    ],
+    [
       "rediss+cluster://one:7000,two:7001",
       {
         topology: "cluster",

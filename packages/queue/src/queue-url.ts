@@ -48,7 +48,8 @@ export type QueueConfiguration =
 export type RedisConfiguration = Extract<QueueConfiguration, { kind: "redis" }>;
 
 /**
- * Reads a queue URL. `redis` is `rediss` where the servers speak TLS; user and password are percent-encoded.
+ * Reads a queue URL. `redis` is `rediss` where the servers speak TLS (sentinels included; a private authority is named
+ * in NODE_EXTRA_CA_CERTS); user and password are percent-encoded.
  *
  * | URL                                                          | Servers                                       |
  * | ------------------------------------------------------------ | --------------------------------------------- |

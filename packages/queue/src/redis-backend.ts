@@ -39,16 +39,26 @@ export function openRedisBackend(
     return client;
   }
 
+  async function connect(onError: (error: Error) => void): Promise<RedisClient> {
+    const client = createClient("fails_fast", onError);
+    try {
+      await connectRedis(client);
+      return client;
+    } catch (error) {
+      // A cluster that never had a node does not say that it has ended (ioredis 6.0.0).
+      open.delete(client);
+      throw error;
+    }
+  }
+
   const control = createReopening(async () => {
-    const client = createClient("fails_fast", createErrorReporter(logger, { purpose: "control" }));
-    await connectRedis(client);
+    const client = await connect(createErrorReporter(logger, { purpose: "control" }));
     return { client, close: async () => client.disconnect() };
   });
 
   async function openQueue(name: string): Promise<OpenQueue> {
     const report = createErrorReporter(logger, { queue: name, purpose: "producer" });
-    const client = createClient("fails_fast", report);
-    await connectRedis(client);
+    const client = await connect(report);
     const queue = new Queue(name, { connection: client, prefix, streams: EVENT_STREAM });
     queue.on("error", report);
     const close = async (): Promise<void> => {
@@ -69,8 +79,9 @@ export function openRedisBackend(
     openQueue,
     async check() {
       try {
-        const ping = control.get().then(({ client }) => client.ping());
-        await withDeadline(ping, COMMAND_TIMEOUT_MS, () => new Error("it does not answer"));
+        // In a cluster only the node that has the queues counts, and a key finds it.
+        const answer = control.get().then(({ client }) => client.exists(`${prefix}:check`));
+        await withDeadline(answer, COMMAND_TIMEOUT_MS, () => new Error("it does not answer"));
       } catch (error) {
         throw toQueueUnavailable("use the queue's Redis", error);
       }

@@ -14,6 +14,10 @@ type RedisOptions = Omit<AllRedisOptions, "replyMapping">;
 
 /** A command that has no answer by then is answered with an error. */
 export const COMMAND_TIMEOUT_MS = 2_000;
+/** Of a node that is asked who has which slots. As with sentinels, the other nodes are asked next. */
+const NODE_ANSWER_TIMEOUT_MS = 500;
+/** Connecting included: one that hangs, or whose machine is gone, leaves the others time within a producer's two seconds. */
+const SENTINEL_ANSWER_TIMEOUT_MS = 500;
 /** A socket that has been silent for so long, while an answer is due, is replaced: the server may be elsewhere by now. */
 const FAST_SOCKET_TIMEOUT_MS = 4_000;
 /** Above the 10 s that a worker's BZPOPMIN may block. */
@@ -89,7 +93,12 @@ function newClient(configuration: RedisConfiguration, manner: RedisManner): Redi
         enableOfflineQueue: manner === "waits",
         lazyConnect: manner === "fails_fast",
         clusterRetryStrategy: reconnectDelayMs,
-        slotsRefreshTimeout: COMMAND_TIMEOUT_MS,
+        // After a check that fails, connect() never settles (ioredis 6.0.0), and BullMQ waits half a minute for it. A
+        // cluster that is down says so to every command, and each is sent again for a while.
+        enableReadyCheck: false,
+        slotsRefreshTimeout: NODE_ANSWER_TIMEOUT_MS,
+        // Names as they are, not the addresses that they have now: certificates are for names.
+        dnsLookup: (host, answer) => answer(null, host),
       });
   }
 }
@@ -133,6 +142,7 @@ function sentinelOptions(configuration: Extract<RedisConfiguration, { topology: 
     ...(sentinelLogin.password === undefined ? {} : { sentinelPassword: sentinelLogin.password }),
     ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
     sentinelRetryStrategy: reconnectDelayMs,
+    sentinelCommandTimeout: SENTINEL_ANSWER_TIMEOUT_MS,
     // Told by the sentinels, a client leaves a primary that was replaced while it still answers.
     failoverDetector: true,
   };

@@ -100,12 +100,12 @@ export function observeBitbucket({ registry }: Metrics): BitbucketMetrics {
   };
 }
 
-/** What waits in one queue now. */
+/** What one queue holds now. */
 export interface QueueReading {
   readonly queue: string;
   /** Jobs by state: `waiting`, `active`, `delayed`, `failed`. */
   readonly depth: Readonly<Record<string, number>>;
-  /** Age of the job that has waited longest; null when none waits. */
+  /** Since the oldest job that is neither completed nor failed was added; null when there is none. */
   readonly oldestJobAgeMs: number | null;
 }
 
@@ -157,7 +157,7 @@ function observeDepth(registry: Registry, readQueues: ReadQueues): void {
 function observeOldestAge(registry: Registry, readQueues: ReadQueues): void {
   const gauge = new Gauge({
     name: "sluice_queue_oldest_job_age_seconds",
-    help: "Seconds that the oldest waiting job has waited; 0 when none waits.",
+    help: "Seconds since the oldest job that is neither completed nor failed was added, whether it waits, is postponed or runs; 0 when there is none.",
     labelNames: ["queue"],
     registers: [],
     async collect() {

@@ -44,7 +44,9 @@ describe("the shared variables", () => {
     "redis://localhost:6379/1",
     "rediss://user:secret@cache.example:6380",
     "redis+sentinel://:secret@a:26379,b:26379,c:26379/main",
+    "rediss+sentinel://:secret@a:26379,b:26379/main/2?sentinel_password=other",
     "redis+cluster://a:7000,b:7001",
+    "rediss+cluster://a:7000,b:7001",
     "postgres://db/sluice",
   ])("take %s for a queue", (SLUICE_QUEUE_URL) => {
     expect(loadConfiguration(queueVariables, { SLUICE_QUEUE_URL }).queueUrl).toBe(SLUICE_QUEUE_URL);

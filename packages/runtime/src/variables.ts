@@ -5,7 +5,14 @@ import { parseKeyring } from "./keyring.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "./logger.ts";
 
 const POSTGRES_PROTOCOLS = ["postgres", "postgresql"];
-const REDIS_PROTOCOLS = ["redis", "rediss", "redis+sentinel", "redis+cluster"];
+const REDIS_PROTOCOLS = [
+  "redis",
+  "rediss",
+  "redis+sentinel",
+  "rediss+sentinel",
+  "redis+cluster",
+  "rediss+cluster",
+];
 
 /** Where the truth is kept: `databaseUrl`, `databasePoolSize`. */
 export const databaseVariables = defineConfiguration({

@@ -10,6 +10,7 @@ import { DASHBOARD_PATH, type Dashboard } from "./dashboard.ts";
 import { createDecisionsRoutes, createDeliveriesRoutes } from "./deliveries-routes.ts";
 import { answerError, ProblemError } from "./problem.ts";
 import { MAX_BODY_BYTES } from "./request-body.ts";
+import { answerInTime } from "./request-deadline.ts";
 import { createTriggerInterventionsRoutes } from "./trigger-interventions-routes.ts";
 import { createTriggersRoutes } from "./triggers-routes.ts";
 
@@ -45,7 +46,7 @@ export function createApiApp({ db, isKey, dashboard, operations, logger }: ApiAp
       throw new ProblemError("body_too_large", `At most ${String(MAX_BODY_BYTES)} bytes are read.`);
     },
   });
-  app.use("/v1/*", secureHeaders(), requireBearer(isKey), limitBody);
+  app.use("/v1/*", secureHeaders(), requireBearer(isKey), limitBody, answerInTime());
   app.route("/v1/triggers", createTriggersRoutes(db));
   app.route("/v1/triggers", createTriggerInterventionsRoutes(db));
   app.route("/v1/deliveries", createDeliveriesRoutes(db));

@@ -1,9 +1,10 @@
 import { openQueueBackend } from "@sluice/queue/backend";
+import { createQueueReader } from "@sluice/queue/queue-reader";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
 import { startHttpServer } from "@sluice/runtime/http-server";
 import type { RunningService } from "@sluice/runtime/lifecycle";
 import type { Logger } from "@sluice/runtime/logger";
-import { createMetrics } from "@sluice/runtime/metrics";
+import { createMetrics, observeQueues } from "@sluice/runtime/metrics";
 import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
 import { openStore } from "@sluice/store/client";
 
@@ -33,18 +34,21 @@ export async function startApi(input: {
     namespace: configuration.queueNamespace,
   });
   const dashboard = createDashboard(backend);
+  const reader = createQueueReader(backend);
   const letGo = async (): Promise<void> => {
-    await dashboard.close();
+    await Promise.all([dashboard.close(), reader.close()]);
     await backend.close();
     await store.close();
   };
 
+  const metrics = createMetrics({ service: "api" });
+  observeQueues(metrics, () => reader.read());
   const app = createApiApp({
     db: store,
     isKey: createKeyCheck(configuration.bootstrapKey),
     dashboard,
     operations: createOperationsRoutes({
-      metrics: createMetrics({ service: "api" }),
+      metrics,
       // Without the queue everything but its dashboard works.
       checks: { postgres: () => store.sql`SELECT 1` },
       ...(signal === undefined ? {} : { signal }),

@@ -67,12 +67,13 @@ export async function createTestApi(database: {
 export function startTestApi(urls: {
   readonly databaseUrl: string;
   readonly queueUrl: string;
+  readonly queueNamespace?: string;
 }): Promise<RunningApi> {
   return startApi({
     configuration: {
+      queueNamespace: "sluice",
       ...urls,
       databasePoolSize: 4,
-      queueNamespace: "sluice",
       logLevel: "silent",
       logFormat: "json",
       drainTimeoutMs: 1_000,

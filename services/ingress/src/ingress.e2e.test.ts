@@ -303,6 +303,8 @@ describe.each(backends)("ingress on $name", ({ name, url }) => {
     expect((await fetch(`${ingress.operationsUrl}/readyz`)).status).toBe(200);
     const metrics = await (await fetch(`${ingress.operationsUrl}/metrics`)).text();
     expect(metrics).toMatch(/sluice_deliveries_total\{[^}]*answer="202"[^}]*\} [1-9]/);
+    expect(metrics).toMatch(/sluice_queue_depth\{queue="deliveries",state="waiting"[^}]*\} [1-9]/);
+    expect(metrics).toMatch(/oldest_job_age_seconds\{queue="deliveries".*\} \d.*\n.*queue="events".*\} 0$/m);
   });
 
   test("the public side tells that it is alive, and nothing else that operators ask, by whatever path", async () => {

@@ -9,6 +9,7 @@ import {
 import { withDeadline } from "@sluice/queue/deadline";
 import { createGroupCommit, type GroupCommit } from "@sluice/queue/group-commit";
 import { createProducer, PRODUCER_DEADLINE_MS, type Producer } from "@sluice/queue/producer";
+import { createQueueReader } from "@sluice/queue/queue-reader";
 import { queueUnavailable } from "@sluice/queue/queue-unavailable";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
 import { deliveriesQueue } from "@sluice/queue/queues";
@@ -16,7 +17,7 @@ import { startHttpServer, type HttpServer } from "@sluice/runtime/http-server";
 import type { Keyring } from "@sluice/runtime/keyring";
 import type { RunningService } from "@sluice/runtime/lifecycle";
 import type { Logger } from "@sluice/runtime/logger";
-import { countDeliveries, createMetrics } from "@sluice/runtime/metrics";
+import { countDeliveries, createMetrics, observeQueues } from "@sluice/runtime/metrics";
 import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
 import { openStore } from "@sluice/store/client";
 import type { WebhookIntegration } from "@sluice/store/integrations";
@@ -55,6 +56,7 @@ export async function startIngress(input: {
     namespace: configuration.queueNamespace,
   });
   const producer = createProducer(backend, deliveriesQueue);
+  const reader = createQueueReader(backend);
   const integrations = await startIntegrationCache({
     store,
     logger,
@@ -62,6 +64,7 @@ export async function startIngress(input: {
   });
   const commits = commitDeliveries(producer, configuration.maxBufferedBytes);
   const metrics = createMetrics({ service: "ingress" });
+  observeQueues(metrics, () => reader.read());
   const app = createIngressApp({
     integrations,
     enqueue: (delivery) => storeInTime(commits, delivery),
@@ -77,7 +80,7 @@ export async function startIngress(input: {
   });
   const letGo = async (): Promise<void> => {
     await integrations.close();
-    await producer.close();
+    await Promise.all([producer.close(), reader.close()]);
     await backend.close();
     await store.close();
   };

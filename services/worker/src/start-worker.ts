@@ -3,8 +3,9 @@ import { createQueueAdministration, type QueueAdministration } from "@sluice/que
 import { openQueueBackend } from "@sluice/queue/backend";
 import { createConsumer, type JobOutcome } from "@sluice/queue/consumer";
 import { createProducer } from "@sluice/queue/producer";
+import { createQueueReader } from "@sluice/queue/queue-reader";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
-import { allQueues, deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
+import { deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
 import { startHttpServer } from "@sluice/runtime/http-server";
 import type { RunningService } from "@sluice/runtime/lifecycle";
 import type { Logger } from "@sluice/runtime/logger";
@@ -15,7 +16,6 @@ import {
   observeQueues,
   observeTriggerLatency,
   type JobOutcome as CountedOutcome,
-  type QueueReading,
 } from "@sluice/runtime/metrics";
 import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
 import { deleteOldCallCounts, listRemainingCalls } from "@sluice/store/call-budget";
@@ -63,11 +63,12 @@ export async function startWorker(input: {
     namespace: configuration.queueNamespace,
   });
   const administration = createQueueAdministration(backend);
+  const reader = createQueueReader(backend);
   const deliveries = createProducer(backend, deliveriesQueue);
   const events = createProducer(backend, eventsQueue);
 
   const letGo = async (): Promise<void> => {
-    await Promise.all([deliveries.close(), events.close(), administration.close()]);
+    await Promise.all([deliveries.close(), events.close(), administration.close(), reader.close()]);
     await backend.close();
     await store.close();
   };
@@ -75,7 +76,7 @@ export async function startWorker(input: {
   const metrics = createMetrics({ service: "worker" });
   const count = countJobs(metrics);
   const bitbucket = observeBitbucket(metrics);
-  observeQueues(metrics, () => readQueues(administration));
+  observeQueues(metrics, () => reader.read());
   const server = await startHttpServer({
     app: createOperationsRoutes({
       metrics,
@@ -188,17 +189,4 @@ function startRecurringWork(input: {
       },
     }),
   ];
-}
-
-function readQueues(administration: QueueAdministration): Promise<QueueReading[]> {
-  return Promise.all(
-    allQueues.map(async (queue) => {
-      const [counts, oldestJobAgeMs] = await Promise.all([
-        administration.queueCounts(queue),
-        administration.oldestWaitingAgeMs(queue),
-      ]);
-      const { waiting, active, delayed, failed } = counts;
-      return { queue: queue.name, depth: { waiting, active, delayed, failed }, oldestJobAgeMs };
-    }),
-  );
 }
