@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { normaliseDelivery } from "./normalise.ts";
+import { pathsOf, replaceAt } from "./testing/json-paths.ts";
 
 const A = "a14c0d9e7b4c0d9e7b4c0d9e7b4c0d9e7b5f3a2e";
 const B = "b27e91c3d07e91c3d07e91c3d07e91c3d08a6b4f";
@@ -269,16 +270,4 @@ function normaliseBytes(text: string) {
 function eventsOf(body: unknown) {
   const result = normalise(body);
   return result.kind === "events" ? result.events : result;
-}
-
-function pathsOf(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
-  if (typeof value !== "object" || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([key, child]) => pathsOf(child, [...path, key]))];
-}
-
-function replaceAt(target: unknown, [key, ...rest]: readonly string[], value: unknown): unknown {
-  if (key === undefined) return value;
-  const copy = structuredClone(target) as Record<string, unknown>;
-  copy[key] = replaceAt(copy[key], rest, value);
-  return copy;
 }

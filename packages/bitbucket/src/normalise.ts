@@ -1,23 +1,9 @@
 /** Turns a verified delivery into events of the domain (rules 9 to 11). Pure: the same bytes give the same events. */
 import type { Event, PushEvent, RefKind } from "@sluice/domain/event";
-import type { z } from "zod";
 
+import { invalidPayload, type NormaliseFailure } from "./normalise-failure.ts";
 import { changeKindSchema, deletedRefSchema, movedRefSchema, pushSchema } from "./payload.ts";
-import { firstIssue } from "./schema-issue.ts";
 import { storableText } from "./storable-text.ts";
-
-/** The event key that this version acts on. */
-const PUSH = "repo:push";
-
-/** Why a delivery is set aside: its body is not text, not JSON, or not of the shape of its event key. */
-export interface NormaliseFailure {
-  readonly kind: "failed";
-  readonly code: "invalid_utf8" | "invalid_json" | "invalid_payload";
-  /** Where, as `push.changes[0].new.target.hash`; empty for the body as a whole. */
-  readonly path: string;
-  /** What is wrong there, without the value. */
-  readonly message: string;
-}
 
 /** What a delivery says: zero or more events in the order of the body, or why it is set aside. */
 export type NormaliseResult =
@@ -31,11 +17,18 @@ export function normaliseDelivery(delivery: {
   readonly eventKey: string;
   readonly body: Uint8Array;
 }): NormaliseResult {
-  if (delivery.eventKey !== PUSH) {
+  const normalise = findNormaliser(delivery.eventKey);
+  if (normalise === null) {
     return { kind: "events", events: [{ kind: "unsupported", eventKey: storableText(delivery.eventKey) }] };
   }
   const body = parseBody(delivery.body);
-  return body.kind === "failed" ? body : normalisePush(body.value);
+  return body.kind === "failed" ? body : normalise(body.value);
+}
+
+/** What reads the bodies of an event key; null for one that this version does not act on. */
+function findNormaliser(eventKey: string): ((body: unknown) => NormaliseResult) | null {
+  if (eventKey === "repo:push") return normalisePush;
+  return null;
 }
 
 function parseBody(body: Uint8Array): { readonly kind: "json"; readonly value: unknown } | NormaliseFailure {
@@ -43,14 +36,18 @@ function parseBody(body: Uint8Array): { readonly kind: "json"; readonly value: u
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch {
-    return failed("invalid_utf8", "", "the body is not UTF-8");
+    return unreadable("invalid_utf8", "the body is not UTF-8");
   }
   try {
     return { kind: "json", value: JSON.parse(text) };
   } catch {
     // The parser's own message quotes the body, which may hold personal data.
-    return failed("invalid_json", "", "the body is not JSON");
+    return unreadable("invalid_json", "the body is not JSON");
   }
+}
+
+function unreadable(code: "invalid_utf8" | "invalid_json", message: string): NormaliseFailure {
+  return { kind: "failed", code, path: "", message };
 }
 
 function normalisePush(body: unknown): NormaliseResult {
@@ -120,13 +117,4 @@ function refKindOf(type: string): RefKind {
     default:
       return "other";
   }
-}
-
-function invalidPayload(error: z.ZodError, within: readonly PropertyKey[] = []): NormaliseFailure {
-  const { path, message } = firstIssue(error, within);
-  return failed("invalid_payload", path, message);
-}
-
-function failed(code: NormaliseFailure["code"], path: string, message: string): NormaliseFailure {
-  return { kind: "failed", code, path, message };
 }
