@@ -14,8 +14,8 @@ export interface PushedRepository {
 export interface WebhookTemplate {
   readonly repository: PushedRepository;
   readonly text: string;
-  /** The new heads, one a change. */
-  readonly heads: readonly string[];
+  /** One a change. */
+  readonly heads: readonly { readonly old: string; readonly new: string }[];
 }
 
 /** One body and its signature. */
@@ -41,15 +41,24 @@ export function createTemplates(): readonly WebhookTemplate[] {
 
 /**
  * A template with other heads, so that it is another push: what is sent twice makes no second trigger, and so costs
- * less than the work that is to be measured.
+ * less than the work that is to be measured. It goes on from the push of the variant `after`, as pushes do: one that does
+ * not is looked for among the recorded ones, and so costs more.
  */
-export function signVariant(template: WebhookTemplate, variant: string, secret: string): SignedWebhook {
+export function signVariant(
+  template: WebhookTemplate,
+  { variant, after }: { readonly variant: number; readonly after: number },
+  secret: string,
+): SignedWebhook {
   let { text } = template;
   for (const head of template.heads) {
-    text = text.replaceAll(head, createHash("sha1").update(`${head}/${variant}`).digest("hex"));
+    text = text.replaceAll(head.new, headOf(head.new, variant)).replaceAll(head.old, headOf(head.new, after));
   }
   const body = Buffer.from(text);
   return { body, signature: signBody(body, secret), changes: template.heads.length };
+}
+
+function headOf(head: string, variant: number): string {
+  return createHash("sha1").update(`${head}/${variant}`).digest("hex");
 }
 
 function createTemplate(bitbucket: Bitbucket, place: number): WebhookTemplate {
@@ -66,6 +75,9 @@ function createTemplate(bitbucket: Bitbucket, place: number): WebhookTemplate {
   return {
     repository: { uuid: repository.uuid, fullName: repository.fullName },
     text: JSON.stringify(webhooks[0]?.body),
-    heads: changes.map((change) => change.new?.commit.hash ?? ""),
+    heads: changes.map((change) => ({
+      old: change.old?.commit.hash ?? "",
+      new: change.new?.commit.hash ?? "",
+    })),
   };
 }

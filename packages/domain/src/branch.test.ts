@@ -1,71 +1,266 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
-import { moveBranch, placePush, type BranchState, type RecordedPush } from "./branch.ts";
+import {
+  continuesChain,
+  placePush,
+  settleBranch,
+  type BranchMove,
+  type BranchPush,
+  type BranchState,
+  type PushPlace,
+  type RecordedPush,
+} from "./branch.ts";
 import { isDuplicate } from "./duplicate.ts";
 
-const SHAS = ["a", "b", "c"].map((letter) => letter.repeat(40));
+const shaOf = (commit: number) => String.fromCodePoint(97 + commit).repeat(40);
+const dateOf = (commit: number) => new Date(Date.UTC(2026, 0, 1, 0, commit)).toISOString();
 
-test("a second report of the same head is the same arrival; a return to a commit is a new one (rule 26)", () => {
-  const first = moveBranch(null, { newSha: SHAS[0]!, sequence: 1 });
-  expect(moveBranch(first, { newSha: SHAS[0]!, sequence: 2 })).toBe(first);
-  const away = moveBranch(first, { newSha: SHAS[1]!, sequence: 3 });
-  expect(moveBranch(away, { newSha: SHAS[0]!, sequence: 4 })).toEqual({
-    headSha: SHAS[0],
-    arrivalSequence: 4,
+type Told = Omit<BranchPush, "sequence">;
+
+/** A push from one commit to another; null: there is no branch. */
+function aPush(from: number | null, to: number | null, told: Partial<Told> = {}): Told {
+  return {
+    oldSha: from === null ? null : shaOf(from),
+    newSha: to === null ? null : shaOf(to),
+    change: from === null ? "created" : to === null ? "deleted" : "updated",
+    committedAt: to === null ? null : dateOf(to),
+    hookId: "hook",
+    attempt: 1,
+    ...told,
+  };
+}
+
+/** Pushes of a branch that stands at these commits in turn. */
+const aHistory = (commits: readonly (number | null)[]): Told[] =>
+  commits.slice(1).map((to, place) => aPush(commits[place]!, to));
+
+/** A branch as it is kept: what a worker does with a database, in a few arrays. */
+function createBranch(askHead: () => number | null) {
+  let state: BranchState | null = null;
+  let recorded: RecordedPush[] = [];
+  let asked = 0;
+
+  function apply({ branch, recovered, sequences }: BranchMove): void {
+    const own = new Set(recovered.map(({ sequence }) => sequence));
+    recorded = recorded
+      .map((push) =>
+        push.isToldAgain && own.has(push.sequence)
+          ? { ...push, isToldAgain: false, branchArrival: push.sequence }
+          : push,
+      )
+      .map((push) =>
+        push.isToldAgain ? push : { ...push, sequence: sequences.get(push.sequence) ?? push.sequence },
+      );
+    state = branch;
+  }
+
+  return {
+    tell(told: Told): PushPlace["kind"] {
+      const push = { ...told, sequence: recorded.length };
+      const place = placePush(push, state, recorded);
+      if (place.kind === "moved") {
+        recorded.push({ ...push, branchArrival: push.sequence, isToldAgain: false });
+        apply(place);
+      } else {
+        const { sequence, branchArrival } = place.push;
+        const isToldAgain = place.kind === "told_again";
+        recorded.push({ ...push, ...(isToldAgain ? {} : { sequence }), branchArrival, isToldAgain });
+        if (place.kind === "told_again") state = place.branch;
+      }
+      if (state?.chain !== "unsure") return place.kind;
+      asked += 1;
+      const head = askHead();
+      const settled = settleBranch(state, recorded, { sha: head === null ? null : shaOf(head) });
+      if (settled !== null) apply(settled);
+      return place.kind;
+    },
+    head: () => state?.headSha ?? null,
+    state: () => state,
+    asked: () => asked,
+    order: () =>
+      recorded
+        .filter(({ isToldAgain }) => !isToldAgain)
+        .toSorted((a, b) => a.sequence - b.sequence)
+        .map(({ oldSha, newSha }) => `${oldSha?.[0] ?? "-"}${newSha?.[0] ?? "-"}`),
+  };
+}
+
+const orderOf = (history: readonly Told[]) =>
+  history.map(({ oldSha, newSha }) => `${oldSha?.[0] ?? "-"}${newSha?.[0] ?? "-"}`);
+
+function tellAll(history: readonly Told[], head: number | null) {
+  const branch = createBranch(() => head);
+  for (const push of history) branch.tell(push);
+  return branch;
+}
+
+describe("a push's place in the history of its branch (rule 14)", () => {
+  test("a chain that is told in order needs no other push, and nobody is asked", () => {
+    const history = aHistory([0, 1, 2, 1, 2, 3]);
+    const branch = tellAll(history, 3);
+    expect(branch.order()).toEqual(orderOf(history));
+    expect(branch.asked()).toBe(0);
+    expect(continuesChain(aPush(3, 4), branch.state())).toBe(true);
+    expect(continuesChain(aPush(2, 4), branch.state())).toBe(false);
+  });
+
+  test("pushes that are told as third, first, second come to stand in their order", () => {
+    const history = aHistory([0, 1, 2, 3]);
+    const branch = tellAll([history[2]!, history[0]!, history[1]!], 3);
+    expect(branch.order()).toEqual(orderOf(history));
+    expect(branch.head()).toBe(shaOf(3));
+    expect(branch.state()?.chain).toBe("whole");
+  });
+
+  test("a missing push leaves the order to Bitbucket's head, and pushes go on from there", () => {
+    const [first, , third, fourth] = aHistory([0, 1, 2, 3, 4]);
+    const branch = createBranch(() => 3);
+    for (const push of [third!, first!]) branch.tell(push);
+    expect(branch.head()).toBe(shaOf(3));
+    expect(branch.state()?.chain).toBe("broken");
+    branch.tell(fourth!);
+    expect(branch.head()).toBe(shaOf(4));
+    expect(branch.order()).toEqual(orderOf([first!, third!, fourth!]));
+    expect(branch.asked()).toBe(1);
+  });
+
+  test("a head that no push came to settles nothing yet", () => {
+    const [first, , third] = aHistory([0, 1, 2, 3]);
+    const branch = createBranch(() => 5);
+    for (const push of [third!, first!]) branch.tell(push);
+    expect(branch.state()?.chain).toBe("unsure");
+  });
+
+  test("a circle could have begun anywhere: Bitbucket tells", () => {
+    for (const head of [0, 1]) {
+      const branch = tellAll([aPush(0, 1), aPush(1, 0)], head);
+      expect(branch.asked()).toBe(1);
+      expect(branch.head()).toBe(shaOf(head));
+    }
+  });
+
+  test("what another hook says, or is sent again by hand, is the same push", () => {
+    const branch = createBranch(() => 2);
+    expect(branch.tell(aPush(0, 1))).toBe("moved");
+    expect(branch.tell(aPush(1, 2))).toBe("moved");
+    expect(branch.tell(aPush(0, 1, { hookId: "second" }))).toBe("repeated");
+    expect(branch.tell(aPush(0, 1, { attempt: 4 }))).toBe("repeated");
+    expect(branch.tell(aPush(0, 1, { hookId: null }))).toBe("repeated");
+    expect(branch.tell(aPush(1, 2, { hookId: "second" }))).toBe("repeated");
+    expect(branch.head()).toBe(shaOf(2));
+    expect(branch.asked()).toBe(0);
+  });
+
+  test("what the same hook says again is the same push, until it turns out that the branch went there again", () => {
+    for (const [head, order] of [
+      [0, ["ab", "ba"]],
+      [1, ["ab", "ba", "ab"]],
+    ] as const) {
+      const branch = createBranch(() => head);
+      branch.tell(aPush(0, 1));
+      expect(branch.tell(aPush(0, 1))).toBe("told_again");
+      expect(branch.head()).toBe(shaOf(1));
+      expect(branch.asked()).toBe(0);
+      branch.tell(aPush(1, 0));
+      expect(branch.order()).toEqual(order);
+      expect(branch.head()).toBe(shaOf(head));
+    }
+  });
+
+  const histories = fc
+    .array(fc.tuple(fc.nat(9), fc.boolean()), { minLength: 1, maxLength: 7 })
+    .map((steps) => {
+      // A new commit, or back to one that the branch stood at, or away with the branch.
+      const commits: (number | null)[] = [0];
+      let newest = 0;
+      for (const [choice, isNew] of steps) {
+        const now = commits.at(-1)!;
+        const back = [...new Set(commits)].filter((commit) => commit !== now);
+        if (now !== null && choice === 9) commits.push(null);
+        else if (isNew || back.length === 0) commits.push((newest += 1));
+        else commits.push(back[choice % back.length] ?? null);
+      }
+      return commits;
+    });
+
+  /** In how many different orders these moves lead from the first commit to the last one without a gap. */
+  function countOrders(moves: readonly string[], at: string, end: string): number {
+    if (moves.length === 0) return Number(at === end);
+    const next = new Set(moves.filter((move) => move[0] === at));
+    return [...next].reduce((sum, move) => {
+      const left = moves.toSpliced(moves.indexOf(move), 1);
+      return sum + countOrders(left, move[1]!, end);
+    }, 0);
+  }
+
+  const toldInAnyOrder = histories.chain((commits) =>
+    fc.tuple(fc.constant(commits), fc.shuffledSubarray(aHistory(commits), { minLength: commits.length - 1 })),
+  );
+
+  test("whatever the order in which pushes are told, the branch comes to the same head", () => {
+    fc.assert(
+      fc.property(toldInAnyOrder, ([commits, told]) => {
+        const head = commits.at(-1)!;
+        const branch = tellAll(told, head);
+        expect(branch.head()).toBe(head === null ? null : shaOf(head));
+        expect(branch.order().toSorted()).toEqual(orderOf(told).toSorted());
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("and the pushes to the same order, unless they fit together in several ways", () => {
+    fc.assert(
+      fc.property(toldInAnyOrder, ([commits, told]) => {
+        const order = orderOf(aHistory(commits));
+        fc.pre(countOrders(order, order[0]![0]!, order.at(-1)![1]!) === 1);
+        expect(tellAll(told, commits.at(-1)!).order()).toEqual(order);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("also when pushes fit together in several ways, if only one has the commits in the order of their dates", () => {
+    const history = aHistory([0, null, 1, null, 2]);
+    const branch = tellAll(
+      [3, 0, 2, 1].map((place) => history[place]!),
+      2,
+    );
+    expect(branch.order()).toEqual(orderOf(history));
+  });
+
+  test("a long history in which everything comes late is searched in bounded time", () => {
+    const loops = Array.from({ length: 100 }, (_, place) => (place % 2 === 0 ? 0 : 1 + (place % 7)));
+    const history = aHistory(loops);
+    const branch = tellAll(history.toReversed(), loops.at(-1)!);
+    expect(branch.head()).toBe(shaOf(loops.at(-1)!));
   });
 });
 
-test("a deleted branch that comes back to its commit arrives anew (rule 26)", () => {
-  const first = moveBranch(null, { newSha: SHAS[0]!, sequence: 1 });
-  const gone = moveBranch(first, { newSha: null, sequence: 2 });
-  const back = moveBranch(gone, { newSha: SHAS[0]!, sequence: 3 });
-  const earlier = { commitSha: SHAS[0]!, branchArrival: first.arrivalSequence };
-  const again = { commitSha: SHAS[0]!, branchArrival: back.arrivalSequence };
-  expect(isDuplicate(earlier, again, back)).toBe(false);
-});
+describe("arrivals (rule 26)", () => {
+  const standing = (arrivalSequence: number) => ({ headSha: shaOf(0), arrivalSequence });
+  const aTrigger = (refName: string, branchArrival: number, commit = 0) => ({
+    commitSha: shaOf(commit),
+    repositoryId: "one",
+    refName,
+    branchArrival,
+  });
 
-test("a commit on a second branch is a duplicate for as long as the first branch stays there (rule 26)", () => {
-  const earlier = { commitSha: SHAS[0]!, branchArrival: 1 };
-  const onSecond = { commitSha: SHAS[0]!, branchArrival: 5 };
-  expect(isDuplicate(earlier, onSecond, { headSha: SHAS[0]!, arrivalSequence: 1 })).toBe(true);
-  expect(isDuplicate(earlier, onSecond, { headSha: SHAS[1]!, arrivalSequence: 4 })).toBe(false);
-  expect(isDuplicate(earlier, onSecond, { headSha: SHAS[0]!, arrivalSequence: 4 })).toBe(false);
-  expect(isDuplicate(earlier, { ...onSecond, commitSha: SHAS[1]! }, null)).toBe(false);
-});
+  test("a return to a commit, also of a deleted branch, is a new arrival", () => {
+    expect(isDuplicate(aTrigger("main", 1), aTrigger("main", 3), standing(3))).toBe(false);
+    expect(isDuplicate(aTrigger("main", 3), aTrigger("main", 3), standing(3))).toBe(true);
+  });
 
-test("over any history: exactly the reports that change the head are arrivals", () => {
-  fc.assert(
-    fc.property(fc.array(fc.constantFrom(...SHAS, null)), (heads) => {
-      let state: BranchState | null = null;
-      heads.forEach((newSha, index) => {
-        const before: BranchState | null = state;
-        state = moveBranch(before, { newSha, sequence: index });
-        expect(state.headSha).toBe(newSha);
-        const moved = before === null || before.headSha !== newSha;
-        expect(state.arrivalSequence === index).toBe(moved);
-      });
-    }),
-  );
-});
+  test("what was told late is no duplicate of a later return to the same commit", () => {
+    expect(isDuplicate(aTrigger("main", 3), aTrigger("main", 5), standing(3))).toBe(false);
+  });
 
-const aRecorded = (oldSha: string, newSha: string, sequence: number): RecordedPush => ({
-  oldSha,
-  newSha,
-  sequence,
-  branchArrival: sequence,
-});
-
-test("a push belongs next, or before the one that went on from it, or was said before (rule 14)", () => {
-  const [a, b, c] = [SHAS[0]!, SHAS[1]!, SHAS[2]!];
-  const atC: BranchState = { headSha: c, arrivalSequence: 2 };
-  const bToC = aRecorded(b, c, 2);
-  const aToB = aRecorded(a, b, 1);
-  expect(placePush({ oldSha: c, newSha: b }, atC, [bToC, aToB])).toEqual({ kind: "next" });
-  expect(placePush({ oldSha: a, newSha: b }, atC, [bToC])).toEqual({ kind: "late", before: bToC });
-  expect(placePush({ oldSha: a, newSha: b }, atC, [bToC, aToB])).toEqual({ kind: "repeated", push: aToB });
-  expect(placePush({ oldSha: b, newSha: c }, atC, [bToC])).toEqual({ kind: "next" });
-  expect(placePush({ oldSha: null, newSha: b }, atC, [bToC])).toEqual({ kind: "next" });
-  expect(placePush({ oldSha: a, newSha: b }, { ...atC, headSha: null }, [bToC])).toEqual({ kind: "next" });
-  expect(placePush({ oldSha: a, newSha: b }, atC, [])).toEqual({ kind: "next" });
+  test("a commit on a second branch is a duplicate for as long as the first branch stays there", () => {
+    const [earlier, onSecond] = [aTrigger("one", 1), aTrigger("two", 5)];
+    expect(isDuplicate(earlier, onSecond, standing(1))).toBe(true);
+    expect(isDuplicate(earlier, onSecond, { headSha: shaOf(1), arrivalSequence: 4 })).toBe(false);
+    expect(isDuplicate(earlier, onSecond, standing(4))).toBe(false);
+    expect(isDuplicate(earlier, aTrigger("two", 5, 1), null)).toBe(false);
+  });
 });

@@ -1,68 +1,272 @@
-/** What is known of a branch: its head, and the event by which it came there. */
+/** The history of a branch, from pushes that come late, twice and out of order (rule 14). */
+import { orderMoves, type Move } from "./branch-order.ts";
+import type { PushEvent } from "./event.ts";
+
+/** What is known of a branch: its head, and the push by which it came there. */
 export interface BranchState {
   /** Null when the branch is gone. */
   readonly headSha: string | null;
-  /** Sequence number of the event that brought the branch to this head: a return to an earlier commit is a new arrival. */
+  /** Arrival of the push that brought the branch to this head: a return to an earlier commit is a new arrival. */
   readonly arrivalSequence: number;
+  /** What the branch's first recorded push left: a hash, or `absent` when it made the branch; null when it did not say. */
+  readonly origin: string | null;
+  /**
+   * - `whole`: each push begins where the one before it ended;
+   * - `broken`: pushes are missing or told again, and yet the head is certain;
+   * - `unsure`: the pushes do not settle what the head is, and Bitbucket has not been asked yet.
+   */
+  readonly chain: "whole" | "broken" | "unsure";
 }
 
-/**
- * The branch after an event that reports `newSha` as its head (null: deleted). A head that is already known keeps its
- * arrival, so that a second report of the same move is not a second arrival (rule 26).
- */
-export function moveBranch(
-  known: BranchState | null,
-  report: { readonly newSha: string | null; readonly sequence: number },
-): BranchState {
-  if (known !== null && known.headSha === report.newSha) return known;
-  return { headSha: report.newSha, arrivalSequence: report.sequence };
-}
-
-/** A push of a branch that is recorded already. */
-export interface RecordedPush {
+/** A push to a branch, and by whom it was told. */
+export interface BranchPush extends Pick<PushEvent, "oldSha" | "newSha" | "change"> {
+  /** RFC 3339: the date of the commit at `newSha`, as its author's machine had it. */
+  readonly committedAt: string | null;
+  /** The hook that told it: each hook tells each push once. */
+  readonly hookId: string | null;
+  /** How often that hook has tried. A resent request is not a second push. */
+  readonly attempt: number;
+  /** Place in the order of the repository; a push that is said twice has one place. */
   readonly sequence: number;
-  readonly oldSha: string | null;
-  readonly newSha: string | null;
-  /** Null for a push that deleted the branch before it was ever seen. */
-  readonly branchArrival: number | null;
+}
+
+/** A push that is recorded already. */
+export interface RecordedPush extends BranchPush {
+  /** What tells this arrival of the branch from others at the same commit; unlike `sequence` it does not change. */
+  readonly branchArrival: number;
+  /**
+   * The same hook had told the same push: a report too many, or a push that goes there again, of which the way back has
+   * still to be told. Counts as the former until the latter is known.
+   */
+  readonly isToldAgain: boolean;
 }
 
 /**
- * Where a push belongs in the history of its branch:
- * - `next`: it moves the branch;
- * - `repeated`: it says what a recorded push said, while the branch has moved on (a second hook, a manual resend);
- * - `late`: it left off where a recorded push began, and belongs before that one.
+ * Where a push belongs:
+ * - `repeated`: it says what a recorded push said (a second hook, a manual resend), and has its place;
+ * - `told_again`: the same, but by the same hook: it keeps a place of its own, in case it is another push after all;
+ * - `moved`: it moves the branch.
  */
 export type PushPlace =
-  | { readonly kind: "next" }
   | { readonly kind: "repeated"; readonly push: RecordedPush }
-  | { readonly kind: "late"; readonly before: RecordedPush };
+  | { readonly kind: "told_again"; readonly push: RecordedPush; readonly branch: BranchState }
+  | ({ readonly kind: "moved" } & BranchMove);
+
+/** A branch in a new state, and what that changes of its recorded pushes. */
+export interface BranchMove {
+  readonly branch: BranchState;
+  /** Pushes that were told again and turned out to be pushes of their own: each is an arrival, by its own sequence. */
+  readonly recovered: readonly RecordedPush[];
+  /** Old to new: pushes that change their places, the recovered ones included. To be done after those are recovered. */
+  readonly sequences: ReadonlyMap<number, number>;
+}
+
+/** Where a branch is that is not there. */
+const ABSENT = "absent";
+
+/** As many pushes as a late one is looked for among, unless it touches one that is older. */
+const WINDOW = 12;
 
 /**
- * Pushes form a chain, old to new; deliveries come late, twice and out of order (rule 14). A push that leaves the known
- * head continues the chain, also when it goes back to an earlier commit. `recorded`: pushes of the branch that left
- * `newSha`, or that moved it as this one did, the newest first. A gap that these do not close is taken for a move.
+ * Whether a push goes on from the known head, so that its place needs no other push to be found. A push that comes back
+ * to where the history begins does not: that circle could be told from either end.
  */
+export function continuesChain(
+  push: Pick<BranchPush, "oldSha" | "newSha" | "change">,
+  known: BranchState | null,
+): boolean {
+  if (known === null) return true;
+  if (known.chain !== "whole" || known.origin === (push.newSha ?? ABSENT)) return false;
+  return known.headSha === null ? push.change === "created" : push.oldSha === known.headSha;
+}
+
+/** Places a push. `recorded`: the branch's latest pushes, in any order; not needed where `continuesChain`. */
 export function placePush(
-  push: { readonly oldSha: string | null; readonly newSha: string | null },
+  push: BranchPush,
   known: BranchState | null,
   recorded: readonly RecordedPush[],
 ): PushPlace {
-  if (!isOutOfChain(push, known)) return { kind: "next" };
-  const before = recorded.find(({ oldSha }) => oldSha === push.newSha);
-  if (before === undefined) return { kind: "next" };
-  const repeated = recorded.find(
-    ({ oldSha, newSha, branchArrival }) =>
-      oldSha === push.oldSha && newSha === push.newSha && branchArrival !== null,
+  const arrived = { ...push, branchArrival: push.sequence, isToldAgain: false };
+  if (known === null || continuesChain(push, known)) {
+    const origin = known === null ? originOf(push) : known.origin;
+    const branch = stateAt(arrived, origin, "whole");
+    return { kind: "moved", branch, recovered: [], sequences: new Map() };
+  }
+  const same = findSame(push, recorded);
+  if (same?.isOfOtherHook === true) return { kind: "repeated", push: same.push };
+  const before = arrange(recorded, null, push);
+  const after = arrange([...recorded, arrived], null, push);
+  if (same !== null && after.gaps > before.gaps) {
+    // Who tells it is not known: held for another hook.
+    if (push.hookId === null) return { kind: "repeated", push: same.push };
+    const chain = known.chain === "whole" ? "broken" : known.chain;
+    return { kind: "told_again", push: same.push, branch: { ...known, chain } };
+  }
+  if (after.isCircle) {
+    const branch = stateAt(arrived, known.origin, "unsure");
+    return { kind: "moved", branch, recovered: [], sequences: new Map() };
+  }
+  const goesOnFromHead = after.last?.sequence === push.sequence && after.gaps <= before.gaps;
+  const isAsCertain = known.chain === "broken" && goesOnFromHead && !after.couldEndElsewhere;
+  const branch = stateAt(
+    after.last ?? arrived,
+    after.origin ?? known.origin,
+    isAsCertain ? "broken" : after.chain,
   );
-  return repeated === undefined ? { kind: "late", before } : { kind: "repeated", push: repeated };
+  return { kind: "moved", branch, recovered: after.recovered, sequences: after.sequences };
 }
 
-/** Whether a push neither leaves the known head nor reports it again: only then has its place to be looked for. */
-export function isOutOfChain<Push extends { readonly oldSha: string | null; readonly newSha: string | null }>(
-  push: Push,
-  known: BranchState | null,
-): push is Push & { readonly oldSha: string; readonly newSha: string } {
-  if (known === null || known.headSha === null || push.oldSha === null || push.newSha === null) return false;
-  return push.oldSha !== known.headSha && push.newSha !== known.headSha;
+/**
+ * Puts the pushes of an unsure branch in order. `head`: what Bitbucket says; null: take what the pushes alone say, when it
+ * will not say.
+ * @returns null when no recorded push ends at that head: the push that does has still to come.
+ */
+export function settleBranch(
+  known: BranchState,
+  recorded: readonly RecordedPush[],
+  head: { readonly sha: string | null } | null,
+): BranchMove | null {
+  const { last, origin, recovered, sequences, chain } = arrange(
+    recorded,
+    head === null ? null : (head.sha ?? ABSENT),
+  );
+  if (last === null || (head !== null && last.newSha !== head.sha)) return null;
+  const settled = chain === "whole" ? "whole" : "broken";
+  return { branch: stateAt(last, origin ?? known.origin, settled), recovered, sequences };
+}
+
+function stateAt(push: RecordedPush, origin: string | null, chain: BranchState["chain"]): BranchState {
+  return { headSha: push.newSha, arrivalSequence: push.branchArrival, origin, chain };
+}
+
+function originOf({ oldSha, change }: BranchPush): string | null {
+  return change === "created" ? ABSENT : oldSha;
+}
+
+/**
+ * The recorded push that is said once more. Each hook tells each push once, so its reports are counted: the second report
+ * of one hook is the second such push that another hook told, if that did.
+ */
+function findSame(
+  push: BranchPush,
+  recorded: readonly RecordedPush[],
+): { readonly push: RecordedPush; readonly isOfOtherHook: boolean } | null {
+  const same = recorded.filter(
+    ({ oldSha, newSha, change }) =>
+      oldSha === push.oldSha && newSha === push.newSha && change === push.change,
+  );
+  const told = same.filter((other) => tellerOf(other) === tellerOf(push)).length;
+  const pushes = distinct(same);
+  const toldByOther = pushes[told];
+  if (toldByOther !== undefined) return { push: toldByOther, isOfOtherHook: true };
+  const last = pushes.at(-1);
+  return last === undefined ? null : { push: last, isOfOtherHook: false };
+}
+
+function tellerOf({ hookId, attempt }: BranchPush): string {
+  return `${hookId ?? ""} ${attempt > 1 ? "again" : "first"}`;
+}
+
+/** The pushes without those that are told again; each place once, in their order. */
+function distinct(pushes: readonly RecordedPush[]): RecordedPush[] {
+  const bySequence = new Map(
+    pushes.filter(({ isToldAgain }) => !isToldAgain).map((push) => [push.sequence, push]),
+  );
+  return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence);
+}
+
+interface Arrangement extends Pick<BranchMove, "recovered" | "sequences"> {
+  /** What the first push left, when all that are recorded were put in order. */
+  readonly origin: string | null;
+  readonly last: RecordedPush | null;
+  readonly gaps: number;
+  readonly isCircle: boolean;
+  /** Whether a push that was told again would fit in as another one, and lead to another head. */
+  readonly couldEndElsewhere: boolean;
+  readonly chain: BranchState["chain"];
+}
+
+/** As many pushes that were told again as are looked at, the latest first. */
+const MAX_TOLD_AGAIN = 4;
+
+/** Arranges the pushes, with those told again that fit in: a hook tells each push once. */
+function arrange(recorded: readonly RecordedPush[], head: string | null, late?: BranchPush): Arrangement {
+  const toldAgain = recorded
+    .filter(({ isToldAgain }) => isToldAgain)
+    .toSorted((a, b) => b.sequence - a.sequence)
+    .slice(0, MAX_TOLD_AGAIN);
+  let pushes = distinct(recorded);
+  let best = orderPushes(pushes, head, late);
+  const recovered: RecordedPush[] = [];
+  const fitsIn = (longer: OrderedPushes) => {
+    if (longer.gaps !== best.gaps) return longer.gaps < best.gaps;
+    if (head !== null) return endsAt(longer, head) || !endsAt(best, head);
+    return !best.isCircle && longer.last?.newSha === best.last?.newSha;
+  };
+  for (let left = toldAgain, found = true; found;) {
+    found = false;
+    for (const again of left) {
+      const own = { ...again, isToldAgain: false, branchArrival: again.sequence };
+      const longer = distinct([...pushes, own]);
+      const ordered = orderPushes(longer, head, late);
+      if (!fitsIn(ordered)) continue;
+      [pushes, best, found] = [longer, ordered, true];
+      recovered.push(own);
+      left = left.filter((other) => other !== again);
+    }
+  }
+  const others = toldAgain.filter(({ sequence }) => !recovered.some((own) => own.sequence === sequence));
+  const couldEndElsewhere = others.some((again) => {
+    const { gaps, last } = orderPushes(distinct([...pushes, { ...again, isToldAgain: false }]), null, late);
+    return gaps <= best.gaps && last?.newSha !== best.last?.newSha;
+  });
+  const isWhole = best.gaps === 0 && others.length === 0;
+  const chain = isWhole ? "whole" : best.gaps > 0 || couldEndElsewhere ? "unsure" : "broken";
+  return { ...best, recovered, couldEndElsewhere, chain };
+}
+
+function endsAt({ last }: OrderedPushes, head: string): boolean {
+  return last !== null && toMove(last).to === head;
+}
+
+type OrderedPushes = Pick<Arrangement, "origin" | "last" | "gaps" | "isCircle" | "sequences">;
+
+/** The pushes take each other's places: the numbers stay the same. */
+function orderPushes(all: readonly RecordedPush[], head: string | null, late?: BranchPush): OrderedPushes {
+  const from = startOfWindow(all, late);
+  const window = all.slice(from);
+  const start = all[from - 1];
+  const { order, gaps, isCircle } = orderMoves(window.map(toMove), {
+    start: start === undefined ? null : toMove(start).to,
+    head,
+  });
+  const sequences = new Map<number, number>();
+  for (const [place, index] of order.entries()) {
+    const push = window[index];
+    const sequence = window[place]?.sequence;
+    if (push !== undefined && sequence !== undefined && push.sequence !== sequence) {
+      sequences.set(push.sequence, sequence);
+    }
+  }
+  const [first, last] = [window[order[0] ?? -1], window[order.at(-1) ?? -1]];
+  const origin = start === undefined && first !== undefined ? originOf(first) : null;
+  return { origin, last: last ?? null, gaps, isCircle: gaps === 0 && isCircle, sequences };
+}
+
+/** The latest pushes, and older ones back to the first that a late one may stand beside. */
+function startOfWindow(all: readonly RecordedPush[], late: BranchPush | undefined): number {
+  const recent = Math.max(0, all.length - WINDOW);
+  if (late === undefined) return recent;
+  const { from, to } = toMove(late);
+  const beside = all.findIndex((push) => toMove(push).to === from || toMove(push).from === to);
+  return beside === -1 ? recent : Math.min(recent, beside);
+}
+
+function toMove(push: BranchPush): Move {
+  const { newSha, committedAt } = push;
+  return {
+    from: originOf(push) ?? `unknown before ${String(push.sequence)}`,
+    to: newSha ?? ABSENT,
+    madeAt: newSha === null ? null : committedAt,
+  };
 }

@@ -17,6 +17,7 @@ export interface NewDecision {
 
 /** Inserts decisions. A pair of event and target has one: a second is an error of ours, and fails. */
 export async function insertDecisions(db: Database, decisions: readonly NewDecision[]): Promise<void> {
+  if (decisions.length === 0) return;
   await db.sql`
     INSERT INTO sluice.decisions (event_id, target_id, outcome, run_type, reason, evidence, trigger_id)
     SELECT event_id, target_id, outcome, run_type, reason, evidence::jsonb, trigger_id

@@ -1,5 +1,5 @@
 import type { Database } from "./client.ts";
-import { insertDeliveryBodies } from "./delivery-bodies.ts";
+import type { CompressedBody } from "./delivery-bodies.ts";
 
 /** A delivery as it is kept (rule 9). */
 export interface DeliveryRow {
@@ -15,7 +15,7 @@ export interface DeliveryRow {
   readonly outcome: "events" | "no_events" | "unsupported" | "failed";
   readonly failure: DeliveryFailure | null;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  readonly body: CompressedBody;
 }
 
 /** Why a delivery could not be read: a stable code, the JSON path it is about (empty: the whole body), a sentence. */
@@ -25,39 +25,45 @@ export interface DeliveryFailure {
   readonly message: string;
 }
 
-/** Inserts deliveries with their bodies, each once. @returns the ids that were new. */
+/**
+ * Inserts deliveries with their bodies, in one statement; one that is recorded already stays as it is. No id may be among
+ * them twice. @returns the ids that were new.
+ */
 export async function insertDeliveries(
   db: Database,
   rows: readonly DeliveryRow[],
 ): Promise<ReadonlySet<string>> {
   const inserted = await db.sql<{ id: string }[]>`
-    INSERT INTO sluice.deliveries
-      (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
-    SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at::timestamptz, outcome, failure::jsonb, body_bytes
-    FROM unnest(
-      ${rows.map((row) => row.id)}::uuid[],
-      ${rows.map((row) => row.integrationId)}::uuid[],
-      ${rows.map((row) => row.requestId)}::text[],
-      ${rows.map((row) => row.hookId)}::text[],
-      ${rows.map((row) => row.eventKey)}::text[],
-      ${rows.map((row) => row.attempt)}::int[],
-      ${rows.map((row) => row.secretVersion)}::text[],
-      ${rows.map((row) => row.receivedAt)}::text[],
-      ${rows.map((row) => row.outcome)}::text[],
-      ${rows.map((row) => (row.failure === null ? null : JSON.stringify(row.failure)))}::text[],
-      ${rows.map((row) => row.body.byteLength)}::int[]
-    ) AS new (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
-    -- In one order everywhere, so that two workers with the same deliveries wait for each other instead of deadlocking.
-    ORDER BY id
-    ON CONFLICT DO NOTHING
-    RETURNING id`;
-  const ids = new Set(inserted.map((row) => row.id));
-  const fresh = rows.filter((row) => ids.has(row.id));
-  if (fresh.length > 0) {
-    await insertDeliveryBodies(
-      db,
-      fresh.map(({ id: deliveryId, headers, body }) => ({ deliveryId, headers, body })),
-    );
-  }
-  return ids;
+    WITH given AS (
+      SELECT * FROM unnest(
+        ${rows.map((row) => row.id)}::uuid[],
+        ${rows.map((row) => row.integrationId)}::uuid[],
+        ${rows.map((row) => row.requestId)}::text[],
+        ${rows.map((row) => row.hookId)}::text[],
+        ${rows.map((row) => row.eventKey)}::text[],
+        ${rows.map((row) => row.attempt)}::int[],
+        ${rows.map((row) => row.secretVersion)}::text[],
+        ${rows.map((row) => row.receivedAt)}::text[],
+        ${rows.map((row) => row.outcome)}::text[],
+        ${rows.map((row) => (row.failure === null ? null : JSON.stringify(row.failure)))}::text[],
+        ${rows.map((row) => JSON.stringify(row.headers))}::text[],
+        ${rows.map((row) => row.body.bytes)}::int[],
+        ${rows.map((row) => row.body.base64)}::text[]
+      ) AS given (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure,
+                  headers, body_bytes, body)
+    ), inserted AS (
+      INSERT INTO sluice.deliveries
+        (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
+      SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at::timestamptz, outcome, failure::jsonb, body_bytes
+      FROM given
+      -- In one order everywhere, so that two workers with the same deliveries wait for each other instead of deadlocking.
+      ORDER BY id
+      ON CONFLICT DO NOTHING
+      RETURNING id
+    ), bodies AS (
+      INSERT INTO sluice.delivery_bodies (delivery_id, headers, encoding, body)
+      SELECT id, headers::jsonb, 'brotli', decode(body, 'base64') FROM given JOIN inserted USING (id)
+    )
+    SELECT id FROM inserted`;
+  return new Set(inserted.map((row) => row.id));
 }

@@ -9,6 +9,14 @@ export interface DeliveryBody {
   readonly body: Uint8Array;
 }
 
+/** A body as it goes into the store. */
+export interface CompressedBody {
+  /** Before compression. */
+  readonly bytes: number;
+  /** Of the bytes after brotli. */
+  readonly base64: string;
+}
+
 /**
  * Of our own compression, since Postgres's takes longer for less: with push bodies of 12 KB, brotli of quality 1 and the
  * way as base64 cost Node and Postgres together less than half of what the driver's hexadecimal `bytea` did, and a row
@@ -16,17 +24,9 @@ export interface DeliveryBody {
  */
 const COMPRESSION = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
 
-/** Inserts bodies, each once. */
-export async function insertDeliveryBodies(db: Database, bodies: readonly DeliveryBody[]): Promise<void> {
-  await db.sql`
-    INSERT INTO sluice.delivery_bodies (delivery_id, headers, encoding, body)
-    SELECT delivery_id, headers::jsonb, 'brotli', decode(body, 'base64')
-    FROM unnest(
-      ${bodies.map(({ deliveryId }) => deliveryId)}::uuid[],
-      ${bodies.map(({ headers }) => JSON.stringify(headers))}::text[],
-      ${bodies.map(({ body }) => brotliCompressSync(body, COMPRESSION).toString("base64"))}::text[]
-    ) AS new (delivery_id, headers, body)
-    ON CONFLICT (delivery_id) DO NOTHING`;
+/** Makes a body ready to be inserted; apart from the insert, so that no transaction has to wait for it. */
+export function compressBody(body: Uint8Array): CompressedBody {
+  return { bytes: body.byteLength, base64: brotliCompressSync(body, COMPRESSION).toString("base64") };
 }
 
 /** The body of a delivery, byte for byte as it came; null when there is none (any more). */

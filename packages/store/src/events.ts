@@ -1,10 +1,11 @@
-import type { RecordedPush } from "@sluice/domain/branch";
 import type { Actor, CommitFacts, Event, PushEvent } from "@sluice/domain/event";
 
 import type { Database } from "./client.ts";
 
 /** A normalised event on its way into the store. */
 export interface NewEvent {
+  /** Drawn with the sequence. */
+  readonly id: string;
   readonly deliveryId: string;
   readonly requestId: string;
   readonly integrationId: string;
@@ -14,8 +15,15 @@ export interface NewEvent {
   readonly event: Event;
   readonly repositoryId: string | null;
   readonly branchArrival: number | null;
+  /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
+  readonly isPlaced: boolean;
+  /** The same hook told the same push before. */
+  readonly isToldAgain: boolean;
   /** RFC 3339. */
   readonly receivedAt: string;
+  /** The hook that told it, and at which attempt. */
+  readonly hookId: string | null;
+  readonly attempt: number;
 }
 
 /** An event that waits for its decisions. */
@@ -29,29 +37,45 @@ export interface PendingEvent {
   readonly receivedAt: string;
   readonly repositoryId: string | null;
   readonly branchArrival: number | null;
+  /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
+  readonly isPlaced: boolean;
   readonly event: Event;
 }
 
 /** Room between two events, for pushes that are recorded late and belong before the second. */
 const SEQUENCE_STEP = 1024;
 
-/** Draws `count` numbers, ascending. Drawn under the repository's lock, so that they follow the order of recording. */
-export async function drawEventSequences(db: Database, count: number): Promise<number[]> {
-  const rows = await db.sql<{ sequence: number }[]>`
-    SELECT nextval('sluice.event_sequence') * ${SEQUENCE_STEP} AS sequence FROM generate_series(1, ${count})`;
-  return rows.map((row) => row.sequence).toSorted((a, b) => a - b);
+/**
+ * Draws ids and numbers for `count` events, both ascending. Drawn under the repository's lock, so that they follow the
+ * order of recording.
+ */
+export async function drawEvents(db: Database, count: number): Promise<Pick<NewEvent, "id" | "sequence">[]> {
+  const rows = await db.sql<{ id: string; sequence: number }[]>`
+    SELECT uuidv7() AS id, nextval('sluice.event_sequence') * ${SEQUENCE_STEP} AS sequence
+    FROM generate_series(1, ${count})`;
+  return rows.toSorted((a, b) => a.sequence - b.sequence);
 }
 
-/** Inserts the events of deliveries that were recorded just now. @returns them as they wait for their decisions. */
-export async function insertEvents(db: Database, events: readonly NewEvent[]): Promise<PendingEvent[]> {
+/**
+ * Inserts the events of deliveries that were recorded just now. `decided`: the ids of those whose decisions are written
+ * in the same transaction.
+ */
+export async function insertEvents(
+  db: Database,
+  events: readonly NewEvent[],
+  decided: ReadonlySet<string>,
+): Promise<void> {
+  if (events.length === 0) return;
   const rows = events.map(toRow);
-  const inserted = await db.sql<{ id: string; deliveryId: string; index: number }[]>`
+  await db.sql`
     INSERT INTO sluice.events
-      (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
-       branch_arrival, facts, received_at)
-    SELECT delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced::boolean,
-           branch_arrival, facts::jsonb, received_at::timestamptz
+      (id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
+       branch_arrival, facts, received_at, told_again, decided_at)
+    SELECT id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced::boolean,
+           branch_arrival, facts::jsonb, received_at::timestamptz, told_again::boolean,
+           CASE WHEN is_decided::boolean THEN now() END
     FROM unnest(
+      ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.deliveryId)}::uuid[],
       ${rows.map((row) => row.index)}::int[],
       ${rows.map((row) => row.sequence)}::bigint[],
@@ -66,15 +90,11 @@ export async function insertEvents(db: Database, events: readonly NewEvent[]): P
       ${rows.map((row) => String(row.forced))}::text[],
       ${rows.map((row) => row.branchArrival)}::bigint[],
       ${rows.map((row) => row.facts)}::text[],
-      ${rows.map((row) => row.receivedAt)}::text[]
-    ) AS new (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha,
-              forced, branch_arrival, facts, received_at)
-    RETURNING id, delivery_id, index`;
-  const ids = new Map(inserted.map(({ id, deliveryId, index }) => [`${deliveryId} ${String(index)}`, id]));
-  return events.flatMap(({ index, eventKey: _eventKey, ...event }) => {
-    const id = ids.get(`${event.deliveryId} ${String(index)}`);
-    return id === undefined ? [] : [{ id, ...event }];
-  });
+      ${rows.map((row) => row.receivedAt)}::text[],
+      ${rows.map((row) => String(row.isToldAgain))}::text[],
+      ${rows.map((row) => String(decided.has(row.id)))}::text[]
+    ) AS new (id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha,
+              forced, branch_arrival, facts, received_at, told_again, is_decided)`;
 }
 
 /** Events of these deliveries that have no decisions yet, oldest first. */
@@ -110,31 +130,19 @@ export async function listStalePendingEvents(
     ORDER BY id LIMIT ${page.limit}`;
 }
 
-/** Of these events, the ones that are still undecided. The caller holds the locks of their repositories. */
-export async function filterUndecided(db: Database, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const rows = await db.sql<{ id: string }[]>`
-    SELECT id FROM sluice.events WHERE id = ANY(${ids}::uuid[]) AND decided_at IS NULL ORDER BY id FOR UPDATE`;
-  return new Set(rows.map((row) => row.id));
-}
-
 /**
- * Recorded pushes of a branch that left `newSha`, or that moved it exactly as this one says it did; the newest first. The
- * caller holds the lock of the repository.
+ * Of these events, the ones that are still undecided, each with its place now, which may have changed since it was read.
+ * The caller holds the locks of their repositories.
+ * @returns sequences by id.
  */
-export async function findPushesAround(
+export async function filterUndecided(
   db: Database,
-  push: {
-    readonly repositoryId: string;
-    readonly refName: string;
-    readonly oldSha: string;
-    readonly newSha: string;
-  },
-): Promise<RecordedPush[]> {
-  return db.sql<RecordedPush[]>`
-    SELECT sequence, old_sha, new_sha, branch_arrival FROM sluice.events
-    WHERE repository_id = ${push.repositoryId} AND ref_kind = 'branch' AND ref_name = ${push.refName}
-      AND (old_sha = ${push.newSha} OR (old_sha = ${push.oldSha} AND new_sha = ${push.newSha}))
-    ORDER BY sequence DESC LIMIT 20`;
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.sql<{ id: string; sequence: number }[]>`
+    SELECT id, sequence FROM sluice.events
+    WHERE id = ANY(${ids}::uuid[]) AND decided_at IS NULL ORDER BY id FOR UPDATE`;
+  return new Map(rows.map((row) => [row.id, row.sequence]));
 }
 
 /** Puts the 40 digits in the place of a short hash, for the event and for its branch if it still stands there (rule 12). */
@@ -154,6 +162,7 @@ export async function expandEventSha(
 }
 
 export async function markEventsDecided(db: Database, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
   await db.sql`UPDATE sluice.events SET decided_at = now() WHERE id = ANY(${ids}::uuid[])`;
 }
 
@@ -181,6 +190,7 @@ interface StoredEvent {
   readonly newSha: string | null;
   readonly forced: boolean;
   readonly branchArrival: number | null;
+  readonly isPlaced: boolean;
   readonly facts: StoredFacts;
 }
 
@@ -189,10 +199,13 @@ function selectPending(db: Database) {
     SELECT events.id, events.delivery_id, deliveries.request_id, deliveries.integration_id, events.sequence, events.received_at, events.kind,
            events.event_key, events.repository_id, repositories.uuid AS repository_uuid,
            repositories.full_name AS repository_full_name, events.ref_kind, events.ref_name, events.change,
-           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts
+           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts,
+           (branches.chain IS DISTINCT FROM 'unsure') AS is_placed
     FROM sluice.events
     JOIN sluice.deliveries ON deliveries.id = events.delivery_id
-    LEFT JOIN sluice.repositories ON repositories.id = events.repository_id`;
+    LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
+    LEFT JOIN sluice.branches
+      ON events.ref_kind = 'branch' AND branches.repository_id = events.repository_id AND branches.name = events.ref_name`;
 }
 
 function toRow({ event, requestId: _requestId, integrationId: _integrationId, ...rest }: NewEvent) {
@@ -227,6 +240,7 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
     receivedAt: row.receivedAt,
     repositoryId: row.repositoryId,
     branchArrival: row.branchArrival,
+    isPlaced: row.isPlaced,
     event: toEvent(row),
   };
 }

@@ -7,67 +7,65 @@ export interface SeenRepository {
   readonly fullName: string;
 }
 
-/**
- * Finds, makes or renames the repositories that deliveries name, and locks each until the transaction ends: whoever
- * holds the lock numbers a repository's events, moves its branches and writes its decisions.
- * @returns ids by `repositoryKey`.
- */
-export async function lockSeenRepositories(
-  db: Database,
-  seen: readonly SeenRepository[],
-): Promise<ReadonlyMap<string, string>> {
-  // The last name of a batch is the newest.
-  const latest = [
-    ...new Map(seen.map((repository) => [repositoryKey(repository), repository])).values(),
-  ].toSorted((a, b) => (repositoryKey(a) < repositoryKey(b) ? -1 : 1));
-  const known = await lockByUuid(db, latest);
-  const isSettled = latest.every((one) => known.get(repositoryKey(one))?.fullName === one.fullName);
-  const rows = isSettled ? known : await settleSeenRepositories(db, latest);
-  return new Map([...rows].map(([key, { id }]) => [key, id]));
-}
-
-interface LockedRepository {
+/** A repository with its present name, locked. */
+export interface LockedRepository extends SeenRepository {
   readonly id: string;
-  readonly integrationId: string;
-  readonly uuid: string;
-  readonly fullName: string;
 }
 
-/** By id, as `lockRepositories` does. */
-async function lockByUuid(
+/**
+ * Locks those repositories that are known by their uuid until the transaction ends, in one order everywhere: whoever
+ * holds the lock numbers a repository's events, moves its branches and writes its decisions.
+ * @returns by `repositoryKey`.
+ */
+export async function lockKnownRepositories(
   db: Database,
   seen: readonly SeenRepository[],
 ): Promise<ReadonlyMap<string, LockedRepository>> {
+  const latest = latestNames(seen);
   const rows = await db.sql<LockedRepository[]>`
     SELECT id, integration_id, uuid, repositories.full_name FROM sluice.repositories
     JOIN unnest(
-      ${seen.map((repository) => repository.integrationId)}::uuid[],
-      ${seen.map((repository) => repository.uuid)}::text[]
+      ${latest.map((repository) => repository.integrationId)}::uuid[],
+      ${latest.map((repository) => repository.uuid)}::text[]
     ) AS seen (integration_id, uuid) USING (integration_id, uuid)
     ORDER BY id FOR NO KEY UPDATE OF repositories`;
   return new Map(rows.map((row) => [repositoryKey(row), row]));
 }
 
-/** Where a repository is seen for the first time, or under a new name. */
-async function settleSeenRepositories(
-  db: Database,
+/** Whether these repositories are all known, under the names that the deliveries say. */
+export function areSettled(
+  known: ReadonlyMap<string, LockedRepository>,
   seen: readonly SeenRepository[],
-): Promise<ReadonlyMap<string, LockedRepository>> {
-  const integrationIds = seen.map((repository) => repository.integrationId);
-  const uuids = seen.map((repository) => repository.uuid);
-  const fullNames = seen.map((repository) => repository.fullName);
+): boolean {
+  return latestNames(seen).every((one) => known.get(repositoryKey(one))?.fullName === one.fullName);
+}
+
+/**
+ * Makes or renames the repositories that deliveries name, and locks each until the transaction ends. The caller holds
+ * the locks of those that are known.
+ */
+export async function lockSeenRepositories(db: Database, seen: readonly SeenRepository[]): Promise<void> {
+  const latest = latestNames(seen);
+  const integrationIds = latest.map((repository) => repository.integrationId);
+  const uuids = latest.map((repository) => repository.uuid);
+  const fullNames = latest.map((repository) => repository.fullName);
   await adoptUnseenRepositories(db, integrationIds, uuids, fullNames);
   await db.sql`
     INSERT INTO sluice.repositories (integration_id, uuid, full_name)
     SELECT * FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[])
     ON CONFLICT (integration_id, uuid) DO NOTHING`;
-  const locked = await lockByUuid(db, seen);
+  await lockKnownRepositories(db, latest);
   await db.sql`
     UPDATE sluice.repositories SET full_name = seen.full_name, updated_at = now()
     FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
     WHERE repositories.integration_id = seen.integration_id AND repositories.uuid = seen.uuid
       AND repositories.full_name <> seen.full_name`;
-  return locked;
+}
+
+/** Each repository once, in one order everywhere; the last name of a batch is the newest. */
+function latestNames(seen: readonly SeenRepository[]): SeenRepository[] {
+  const latest = new Map(seen.map((repository) => [repositoryKey(repository), repository]));
+  return [...latest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, repository]) => repository);
 }
 
 export function repositoryKey(repository: { readonly integrationId: string; readonly uuid: string }): string {

@@ -1,18 +1,51 @@
 import type { Target } from "@sluice/domain/target";
 
 import type { Database } from "./client.ts";
+import type { SeenRepository } from "./repositories.ts";
 
 /** The targets of each repository, by repository id; a repository without any is absent. */
 export async function listTargetsByRepository(
   db: Database,
   repositoryIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Target[]>> {
-  const rows = await db.sql<(Target & { repositoryId: string })[]>`
+  const rows = await db.sql<TargetRow[]>`
+    ${selectTargets(db)} WHERE repository_id = ANY(${repositoryIds}::uuid[]) AND removed_at IS NULL
+    ORDER BY id`;
+  return groupByRepository(rows);
+}
+
+/** As `listTargetsByRepository`, before the ids of the repositories are known. */
+export async function listTargetsOfSeen(
+  db: Database,
+  seen: readonly Pick<SeenRepository, "integrationId" | "uuid">[],
+): Promise<ReadonlyMap<string, readonly Target[]>> {
+  const rows = await db.sql<TargetRow[]>`
+    ${selectTargets(db)}
+    WHERE removed_at IS NULL AND repository_id = ANY(ARRAY(
+      SELECT repository.id
+      FROM unnest(
+        ${seen.map((repository) => repository.integrationId)}::uuid[],
+        ${seen.map((repository) => repository.uuid)}::text[]
+      ) AS seen (integration_id, uuid)
+      CROSS JOIN LATERAL (
+        SELECT id FROM sluice.repositories
+        WHERE repositories.integration_id = seen.integration_id AND repositories.uuid = seen.uuid LIMIT 1
+      ) AS repository
+    ))
+    ORDER BY id`;
+  return groupByRepository(rows);
+}
+
+type TargetRow = Target & { readonly repositoryId: string };
+
+function selectTargets(db: Database) {
+  return db.sql`
     SELECT repository_id, id, kind, name, tracked_branch, project_root, project_globs, on_unknown_files,
            CASE WHEN integration_id IS NULL THEN 'detached' WHEN enabled THEN 'active' ELSE 'disabled' END AS state
-    FROM sluice.targets
-    WHERE repository_id = ANY(${repositoryIds}::uuid[]) AND removed_at IS NULL
-    ORDER BY id`;
+    FROM sluice.targets`;
+}
+
+function groupByRepository(rows: readonly TargetRow[]): ReadonlyMap<string, readonly Target[]> {
   const byRepository = new Map<string, Target[]>();
   for (const { repositoryId, ...target } of rows) {
     const known = byRepository.get(repositoryId);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { openStore, type Store } from "./client.ts";
 import { isTransientDatabaseError } from "./database-error.ts";
 import { migrateStore } from "./migrate.ts";
-import { withTransaction } from "./transaction.ts";
+import { allAnswered, withTransaction, type Transaction } from "./transaction.ts";
 
 let database: TestDatabase;
 let store: Store;
@@ -63,6 +63,78 @@ test("hundreds of transactions on a small pool never see each other's statements
   expect(row?.count).toBe(266);
   const [all] = await store.sql<{ count: number }[]>`SELECT count(*) FROM counters`;
   expect(all?.count).toBe(266);
+});
+
+async function add(tx: Transaction, id: number, share: number): Promise<void> {
+  await tx.sql`INSERT INTO counters VALUES (${id}, 100 / ${share}::int)`;
+}
+
+/** Takes longer to pass the answer on. */
+async function addSlowly(tx: Transaction, id: number, share: number): Promise<void> {
+  await add(tx, id, share);
+}
+
+async function change(tx: Transaction, id: number, by: { times: number; plus: number }): Promise<number> {
+  const [row] = await tx.sql<{ value: number }[]>`
+    UPDATE counters SET value = value * ${by.times}::int + ${by.plus}::int WHERE id = ${id} RETURNING value`;
+  return row?.value ?? 0;
+}
+
+test("what is sent together is done in the order of the calls, also on a connection that is new, and COMMIT at the end", async () => {
+  const own = openStore({ url: database.url, maxConnections: 2, applicationName: "test" });
+  await store.sql`TRUNCATE counters`;
+  for (const id of [1, 2]) {
+    await withTransaction(own, async (tx) => {
+      const [, doubled] = await allAnswered([
+        addSlowly(tx, id, 4),
+        change(tx, id, { times: 2, plus: 0 }),
+        change(tx, id, { times: 1, plus: 1 }),
+        tx.commit(),
+      ]);
+      expect(doubled).toBe(50);
+    });
+  }
+  expect(await store.sql`SELECT * FROM counters ORDER BY id`).toEqual([
+    { id: 1, value: 51 },
+    { id: 2, value: 51 },
+  ]);
+  await own.close();
+});
+
+test("when COMMIT was sent behind a statement that fails, nothing is committed, and that statement is the one to blame", async () => {
+  await store.sql`TRUNCATE counters`;
+  for (let round = 0; round < 5; round += 1) {
+    const failing = withTransaction(store, (tx) =>
+      allAnswered([add(tx, 1, 1), addSlowly(tx, 2, 0), add(tx, 3, 1), tx.commit()]),
+    );
+    await expect(failing).rejects.toMatchObject({ code: "22012" });
+  }
+  expect(await store.sql`SELECT * FROM counters`).toEqual([]);
+});
+
+test("work that keeps a statement's failure to itself is not taken for committed", async () => {
+  await store.sql`TRUNCATE counters`;
+  const swallowed = withTransaction(store, async (tx) => {
+    await add(tx, 1, 1);
+    await add(tx, 2, 0).catch(() => undefined);
+  });
+  await expect(swallowed).rejects.toThrow("rolled back");
+  expect(await store.sql`SELECT * FROM counters`).toEqual([]);
+});
+
+async function sleep(tx: Transaction): Promise<void> {
+  await tx.sql`SELECT pg_sleep(10)`;
+}
+
+test("a connection that is cut off before COMMIT is answered is a transient failure", async () => {
+  const cut = withTransaction(store, async (tx) => {
+    const [backend] = await tx.sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+    const flight = allAnswered([sleep(tx), tx.commit()]);
+    await store.sql`SELECT pg_terminate_backend(${backend?.pid ?? 0})`;
+    await flight;
+  });
+  await expect(cut).rejects.toSatisfy(isTransientDatabaseError);
+  await expect(withTransaction(store, (tx) => tx.sql`SELECT 1 AS one`)).resolves.toMatchObject([{ one: 1 }]);
 });
 
 test("a connection that is cut off is a transient failure, and the pool goes on", async () => {

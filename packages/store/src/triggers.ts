@@ -1,3 +1,4 @@
+import type { BranchState } from "@sluice/domain/branch";
 import type { RunType } from "@sluice/domain/decide";
 
 import type { Database } from "./client.ts";
@@ -12,6 +13,8 @@ export interface TriggerIdentity {
 }
 
 export interface NewTrigger extends TriggerIdentity {
+  /** Drawn before (`drawIds`). */
+  readonly id: string;
   readonly repositoryId: string;
   readonly eventId: string;
   readonly refName: string;
@@ -20,47 +23,72 @@ export interface NewTrigger extends TriggerIdentity {
   readonly changes: object;
 }
 
+/** A trigger that is there, and where its branch stands. */
 export interface TriggerRow extends TriggerIdentity {
   readonly id: string;
   readonly repositoryId: string;
   readonly refName: string;
+  /** Null when the branch has no state. */
+  readonly branch: Pick<BranchState, "headSha" | "arrivalSequence"> | null;
 }
 
-export function triggerKey(trigger: TriggerIdentity): string {
-  return `${trigger.targetId} ${trigger.runType} ${trigger.commitSha} ${String(trigger.branchArrival)}`;
+/** Ids for rows that are about to be inserted, ascending. */
+export async function drawIds(db: Database, count: number): Promise<string[]> {
+  const rows = await db.sql<{ id: string }[]>`SELECT uuidv7() AS id FROM generate_series(1, ${count})`;
+  return rows.map((row) => row.id);
 }
 
-/** Every trigger that the same targets already have for the same commits and run types, newest first. */
+/**
+ * Every trigger that the same targets already have for the same commits and run types, newest first. The caller holds
+ * the locks of their repositories. Looked up one by one, by their identity: OFFSET lets no join be made of it, and the
+ * order asks for that index, also while a table has no statistics.
+ */
 export async function findTriggersOfCommits(
   db: Database,
   wanted: readonly Pick<TriggerIdentity, "targetId" | "runType" | "commitSha">[],
 ): Promise<TriggerRow[]> {
-  return db.sql<TriggerRow[]>`
-    SELECT DISTINCT triggers.id, target_id, run_type, commit_sha, branch_arrival, repository_id, ref_name
-    FROM sluice.triggers
-    JOIN unnest(
+  const rows = await db.sql<
+    (Omit<TriggerRow, "branch"> & { headSha: string | null; arrivalSequence: number | null })[]
+  >`
+    SELECT DISTINCT earlier.id, target_id, run_type, commit_sha, branch_arrival, repository_id, ref_name, head_sha,
+           arrival_sequence
+    FROM unnest(
       ${wanted.map((trigger) => trigger.targetId)}::uuid[],
       ${wanted.map((trigger) => trigger.runType)}::text[],
       ${wanted.map((trigger) => trigger.commitSha)}::text[]
-    ) AS wanted (target_id, run_type, commit_sha) USING (target_id, run_type, commit_sha)
+    ) AS wanted (target_id, run_type, commit_sha)
+    CROSS JOIN LATERAL (
+      SELECT id, branch_arrival, repository_id, ref_name FROM sluice.triggers
+      WHERE triggers.target_id = wanted.target_id AND triggers.run_type = wanted.run_type
+        AND triggers.commit_sha = wanted.commit_sha
+      ORDER BY branch_arrival DESC OFFSET 0
+    ) AS earlier
+    LEFT JOIN LATERAL (
+      SELECT head_sha, arrival_sequence FROM sluice.branches
+      WHERE branches.repository_id = earlier.repository_id AND branches.name = earlier.ref_name
+      LIMIT 1
+    ) AS branch ON true
     ORDER BY branch_arrival DESC`;
+  return rows.map(({ headSha, arrivalSequence, ...trigger }) => ({
+    ...trigger,
+    branch: arrivalSequence === null ? null : { headSha, arrivalSequence },
+  }));
 }
 
-/**
- * Inserts triggers, each with its first line of history. `actor`: the person who made them, else the stage of ours.
- * @returns ids by `triggerKey`.
- */
+/** Inserts triggers, each with its first line of history. `actor`: the person who made them, else the stage of ours. */
 export async function insertTriggers(
   db: Database,
   triggers: readonly NewTrigger[],
   actor = "worker",
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await db.sql<(TriggerIdentity & { id: string })[]>`
+): Promise<void> {
+  if (triggers.length === 0) return;
+  await db.sql`
     WITH inserted AS (
       INSERT INTO sluice.triggers
-        (target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
-      SELECT target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes::jsonb
+        (id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
+      SELECT id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes::jsonb
       FROM unnest(
+        ${triggers.map((trigger) => trigger.id)}::uuid[],
         ${triggers.map((trigger) => trigger.targetId)}::uuid[],
         ${triggers.map((trigger) => trigger.repositoryId)}::uuid[],
         ${triggers.map((trigger) => trigger.eventId)}::uuid[],
@@ -71,13 +99,10 @@ export async function insertTriggers(
         ${triggers.map((trigger) => trigger.branchArrival)}::bigint[],
         ${triggers.map((trigger) => trigger.position)}::bigint[],
         ${triggers.map((trigger) => JSON.stringify(trigger.changes))}::text[]
-      ) AS new (target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
-      RETURNING id, target_id, run_type, commit_sha, branch_arrival, state
-    ), history AS (
-      INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, ${actor} FROM inserted
+      ) AS new (id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
+      RETURNING id, state
     )
-    SELECT id, target_id, run_type, commit_sha, branch_arrival FROM inserted`;
-  return new Map(rows.map((row) => [triggerKey(row), row.id]));
+    INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, ${actor} FROM inserted`;
 }
 
 /** A tracked trigger of a target at a later position than one that is about to be made. */

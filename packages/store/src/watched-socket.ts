@@ -6,6 +6,13 @@ import { connectionTimeout } from "./connection-timeout.ts";
 /** How late the silence may be noticed. */
 const LOOK_INTERVAL_MS = 1_000;
 
+/**
+ * While more than `writableHighWaterMark` bytes wait to be sent, the driver holds back the statements after them until all
+ * before are answered (postgres 3.4.9, src/connection.js `execute`). A transaction's statements are to go together, and
+ * what waits is in memory anyway.
+ */
+const SOCKET_OPTIONS = { allowHalfOpen: false, writableHighWaterMark: 16 * 1024 * 1024 };
+
 /** Of the driver's options, parsed, what says where to connect to (postgres 3.4.9, src/index.js `parseOptions`). */
 interface SocketOptions {
   readonly host: readonly string[];
@@ -26,7 +33,7 @@ interface SocketOptions {
  */
 export function createWatchedSocket(silenceMs: number): (options: SocketOptions) => Socket {
   return ({ host: [host = "localhost"], port: [port = 5432], path, idle_timeout: idleTimeout }) => {
-    const socket = new Socket();
+    const socket = new Socket(SOCKET_OPTIONS);
     // For its messages, and for the name in the server's certificate, the driver reads them here.
     Object.assign(socket, { host, port });
     if (typeof path === "string") socket.connect(path);

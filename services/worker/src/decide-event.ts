@@ -11,11 +11,22 @@ export interface DecidedEvent {
   readonly decisions: readonly { readonly targetId: string | null; readonly decision: Decision }[];
 }
 
-/** Whether Bitbucket has to be asked before the event can be decided (rules 12, 16). */
+/** Whether Bitbucket has to be asked before the event can be decided (rules 12, 14, 16). */
 export function needsBitbucket(pending: PendingEvent, targets: readonly Target[]): boolean {
   const { event } = pending;
   if (event.kind !== "push" || targets.length === 0) return false;
-  return isShort(event.newSha) || targets.some((target) => decisionNeedsFiles(event, target));
+  return (
+    isShort(event.newSha) ||
+    needsHead(pending, targets) ||
+    targets.some((target) => decisionNeedsFiles(event, target))
+  );
+}
+
+/** Whether the place of a push is not known, and matters: only tracked triggers have an order. */
+export function needsHead({ event, isPlaced }: PendingEvent, targets: readonly Target[]): boolean {
+  return (
+    event.kind === "push" && !isPlaced && targets.some(({ trackedBranch }) => trackedBranch === event.refName)
+  );
 }
 
 /** Decides an event for all its targets. */

@@ -1,11 +1,17 @@
 import { randomBytes } from "node:crypto";
 
+import { createBitbucketClient } from "@sluice/bitbucket/client";
+import { AppError } from "@sluice/domain/app-error";
 import { createTestDatabase } from "@sluice/embedded/test-database";
 import { encodeDeliveries } from "@sluice/queue/delivery-codec";
+import { type Bitbucket, createBitbucket } from "@sluice/simulator/bitbucket";
+import { DEFAULT_CREDENTIALS } from "@sluice/simulator/rest-auth";
+import { type BitbucketServer, startBitbucketServer } from "@sluice/simulator/rest-server";
 import { openStore } from "@sluice/store/client";
 import { migrateStore } from "@sluice/store/migrate";
 import { beforeAll, afterAll, beforeEach, describe, expect, inject, test } from "vitest";
 
+import type { Pipeline } from "./pipeline.ts";
 import { ref, startTestPipeline, type TestPipeline } from "./test-pipeline.ts";
 
 const A = "a".repeat(40);
@@ -95,6 +101,146 @@ describe("pushes that come late (rule 14)", () => {
     expect(rows.map(({ newSha }) => newSha)).toEqual([B, C]);
   });
 });
+
+describe("the pushes of a branch, in whatever order they are told (rule 14)", () => {
+  let server: BitbucketServer;
+  let bitbucket: Bitbucket;
+  let asking: Pipeline;
+  let repositories = 0;
+
+  beforeAll(async () => {
+    bitbucket = createBitbucket({ seed: "late pushes" });
+    server = await startBitbucketServer({ bitbucket });
+    const client = createBitbucketClient({
+      baseUrl: server.url,
+      credential: { kind: "access_token", token: DEFAULT_CREDENTIALS[0]?.token ?? "" },
+      credentialId: "one",
+      budget: { take: () => Promise.resolve({ granted: true }), learn: () => Promise.resolve() },
+      userAgent: "test",
+    });
+    asking = worker.newPipeline(worker.store, client);
+  });
+
+  afterAll(() => server.close());
+
+  /** What is done to the branch: its commits are numbered as they are made. */
+  type Step = { readonly to: "new" } | { readonly to: number } | { readonly to: "gone" };
+
+  /** Does the steps in a repository of its own, and tells nobody. */
+  function play(steps: readonly Step[]) {
+    const name = `order-${String((repositories += 1))}`;
+    const repository = bitbucket.createRepository({ workspace: "acme", slug: name });
+    repository.push({ files: { "README.md": "1" } });
+    const made: string[] = [];
+    const bodies: string[] = [];
+    const heads: (string | null)[] = [];
+    for (const { to } of steps) {
+      const branch = "release";
+      const { webhooks } =
+        to === "gone"
+          ? repository.deleteBranch(branch)
+          : to === "new"
+            ? repository.push({ branch, files: { "main.tf": String(made.length) } })
+            : repository.push({ branch, from: made[to] ?? "", force: true });
+      if (to === "new") made.push(repository.head(branch));
+      heads.push(to === "gone" ? null : repository.head(branch));
+      bodies.push(JSON.stringify(webhooks[0]?.body));
+    }
+    return { fullName: repository.fullName, bodies, commits: heads.flatMap((head) => head ?? []) };
+  }
+
+  const tell = (body: string) =>
+    aDelivery("", {
+      body: Buffer.from(body),
+      hookId: "the one hook",
+      receivedAt: new Date(Date.now() - 10_000).toISOString(),
+    });
+
+  /** What waits for a push that has still to come is tried again after the next one. */
+  async function handleInTurn(bodies: readonly string[]): Promise<void> {
+    for (const body of bodies) {
+      await handle([tell(body)], asking);
+      await worker.handleEvents(asking).catch((error: unknown) => {
+        if (!(error instanceof AppError) || error.code !== "branch_unsettled") throw error;
+      });
+    }
+    // Those that were decided anew in the last turn.
+    await worker.handleEvents(asking);
+  }
+
+  const queuedOf = async (stack: string) =>
+    (await triggersOf(stack)).flatMap(({ commitSha, state }) => (state === "queued" ? [commitSha] : []));
+
+  const HISTORIES: Record<string, readonly Step[]> = {
+    "four commits": [{ to: "new" }, { to: "new" }, { to: "new" }, { to: "new" }],
+    "there, back, and there again": [{ to: "new" }, { to: "new" }, { to: 0 }, { to: 1 }],
+    "deleted, and made again": [{ to: "new" }, { to: "new" }, { to: "gone" }, { to: "new" }],
+  };
+
+  test.each(Object.entries(HISTORIES))("%s: the same triggers in the same order", async (_, steps) => {
+    for (const order of permutationsOf([0, 1, 2, 3])) {
+      await worker.begin();
+      const { fullName, bodies, commits } = play(steps);
+      const stack = await aStack("network", { trackedBranch: "release", repository: fullName });
+      await handleInTurn(order.map((place) => bodies[place] ?? ""));
+      expect(await queuedOf(stack), `told as ${order.join(", ")}`).toEqual(commits);
+    }
+  });
+
+  test.each(permutationsOf([0, 1, 2]))(
+    "told as %i, %i, %i with a claim after each: never an older commit after a newer one",
+    async (...order) => {
+      const { fullName, bodies, commits } = play([{ to: "new" }, { to: "new" }, { to: "new" }]);
+      const stack = await aStack("network", { trackedBranch: "release", repository: fullName });
+      const claimed: string[] = [];
+      for (const place of order) {
+        await handleInTurn([bodies[place] ?? ""]);
+        const rows = await worker.store.sql<{ commitSha: string }[]>`
+          UPDATE sluice.triggers SET state = 'succeeded', attempt = 1
+          WHERE id = (
+            SELECT id FROM sluice.triggers WHERE target_id = ${stack} AND state = 'queued' ORDER BY position LIMIT 1
+          ) RETURNING commit_sha`;
+        claimed.push(...rows.map(({ commitSha }) => commitSha));
+      }
+      const places = claimed.map((sha) => commits.indexOf(sha));
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      expect(places.at(-1)).toBe(2);
+      expect(await queuedOf(stack)).toEqual([]);
+    },
+  );
+
+  test("a push that Bitbucket's head does not end with waits, and is decided when the missing one has come", async () => {
+    const { fullName, bodies, commits } = play([{ to: "new" }, { to: "new" }, { to: "new" }, { to: "new" }]);
+    const stack = await aStack("network", { trackedBranch: "release", repository: fullName });
+    for (const place of [2, 0]) await handle([tell(bodies[place] ?? "")], asking);
+    await expect(worker.handleEvents(asking)).rejects.toMatchObject({
+      code: "branch_unsettled",
+      retry: { afterMs: 5_000 },
+    });
+    await handleInTurn([bodies[3] ?? ""]);
+    expect(await queuedOf(stack)).toEqual([commits[0], commits[2], commits[3]]);
+    await handleInTurn([bodies[1] ?? ""]);
+    expect(await queuedOf(stack)).toEqual(commits);
+  });
+
+  test("a push that never comes is waited for two minutes, not for ever", async () => {
+    const { fullName, bodies, commits } = play([{ to: "new" }, { to: "new" }, { to: "new" }, { to: "new" }]);
+    const stack = await aStack("network", { trackedBranch: "release", repository: fullName });
+    const long = { receivedAt: new Date(Date.now() - 121_000).toISOString(), hookId: "the one hook" };
+    for (const place of [2, 0]) {
+      await handle([aDelivery("", { ...long, body: Buffer.from(bodies[place] ?? "") })], asking);
+    }
+    await worker.handleEvents(asking);
+    expect(await queuedOf(stack)).toEqual([commits[0], commits[2]]);
+  });
+});
+
+function permutationsOf(items: readonly number[]): number[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item) =>
+    permutationsOf(items.filter((other) => other !== item)).map((rest) => [item, ...rest]),
+  );
+}
 
 describe("what is no fault of a delivery", () => {
   test("a database that takes no writes refuses nobody: the job waits", async () => {

@@ -28,7 +28,11 @@ export interface PipelineOptions {
 }
 
 /** An event that gets a job, and the request that brought it, where that is known. */
-type QueuedEvent = Pick<PendingEvent, "id"> & Partial<Pick<PendingEvent, "requestId">>;
+type QueuedEvent = Pick<PendingEvent, "id"> &
+  Partial<Pick<PendingEvent, "requestId">> & {
+    /** It had a job before, which may still be kept, and would be taken for this one. */
+    readonly isAnew?: boolean;
+  };
 
 /** The way of a delivery through the worker: record, then (where Bitbucket has to be asked) resolve, decide, write. */
 export interface Pipeline {
@@ -49,15 +53,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     requeue: async (delivery) => {
       await options.deliveries.add(await encodeDeliveries([delivery]));
     },
+    enqueueRecovered,
   });
 
   const inOrderOfTaking = createTurns();
 
+  function enqueueRecovered(ids: readonly string[]): Promise<void> {
+    return enqueueEvents(ids.map((id) => ({ id, isAnew: true })));
+  }
+
   async function enqueueEvents(events: readonly QueuedEvent[]): Promise<void> {
     await options.events.addMany(
-      events.map(({ id, requestId }) => ({
+      events.map(({ id, requestId, isAnew = false }) => ({
         payload: { v: 1, eventId: id, ...(requestId === undefined ? {} : { requestId }) },
-        jobId: id,
+        jobId: isAnew ? `${id}-anew` : id,
       })),
     );
   }
@@ -95,8 +104,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         repositoryId === null
           ? []
           : ((await listTargetsByRepository(store, [repositoryId])).get(repositoryId) ?? []);
-      const decided = await resolveEvent({ pending, targets, store, clientOf: options.clientOf });
-      report({ decided, triggers: await writer.write(decided) });
+      const { clientOf } = options;
+      const decided = await resolveEvent({ pending, targets, store, clientOf, enqueueRecovered });
+      if (decided !== null) report({ decided, triggers: await writer.write(decided) });
     }),
     enqueueEvents,
     async drain() {

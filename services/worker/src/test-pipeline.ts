@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 
+import type { BitbucketClient } from "@sluice/bitbucket/client";
 import { AppError } from "@sluice/domain/app-error";
 import { migrateQueueBackend, openQueueBackend, type QueueBackend } from "@sluice/queue/backend";
 import { encodeDeliveries, type DeliveriesPayload, type RawDelivery } from "@sluice/queue/delivery-codec";
@@ -12,7 +13,7 @@ import { insertIntegration, insertStack } from "@sluice/store/test-fixtures";
 
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 
-/** A pipeline on a database of its own, for tests: deliveries go in by hand, nothing may be asked of Bitbucket. */
+/** A pipeline on a database of its own, for tests: deliveries and events go in by hand. */
 export interface TestPipeline {
   readonly store: Store;
   readonly databaseUrl: string;
@@ -23,12 +24,17 @@ export interface TestPipeline {
   /** Makes an integration, to which what follows belongs. */
   begin(): Promise<void>;
   readonly integrationId: () => string;
-  /** Another worker, on the same or on another store. */
-  newPipeline(store?: Store): Pipeline;
+  /** Another worker, on the same or on another store. Without a client it must not ask Bitbucket anything. */
+  newPipeline(store?: Store, client?: BitbucketClient): Pipeline;
   /** Handles deliveries as one job. */
   handle(deliveries: readonly RawDelivery[], by?: Pipeline): Promise<void>;
   take(payload: DeliveriesPayload, by?: Pipeline): Promise<void>;
-  aStack(name: string, more?: { trackedBranch?: string; projectRoot?: string }): Promise<string>;
+  /** Handles every event that waits for its decisions, the oldest first. */
+  handleEvents(by?: Pipeline): Promise<void>;
+  aStack(
+    name: string,
+    more?: { trackedBranch?: string; projectRoot?: string; repository?: string },
+  ): Promise<string>;
   aDelivery(changes: readonly object[] | string, options?: Partial<RawDelivery>): RawDelivery;
   triggersOf(targetId: string): Promise<readonly Record<string, unknown>[]>;
   decisionsOf(deliveryId: string): Promise<readonly Record<string, unknown>[]>;
@@ -50,13 +56,16 @@ export async function startTestPipeline(database: {
   const latencies: number[] = [];
   let integrationId = "";
 
-  const newPipeline = (own = store): Pipeline =>
+  const newPipeline = (own = store, client?: BitbucketClient): Pipeline =>
     createPipeline({
       store: own,
       logger: createLogger({ service: "test", level: "silent", format: "json" }),
       deliveries: createProducer(backend, deliveriesQueue),
       events,
-      clientOf: () => Promise.reject(new AppError("not_expected", "this test must not call Bitbucket")),
+      clientOf: () =>
+        client === undefined
+          ? Promise.reject(new AppError("not_expected", "this test must not call Bitbucket"))
+          : Promise.resolve(client),
       observeLatencyMs: (latencyMs) => void latencies.push(latencyMs),
     });
   const pipeline = newPipeline();
@@ -87,6 +96,15 @@ export async function startTestPipeline(database: {
     integrationId: () => integrationId,
     newPipeline,
     take,
+    async handleEvents(by = pipeline) {
+      const waiting = await store.sql<{ id: string }[]>`
+        SELECT events.id FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
+        WHERE integration_id = ${integrationId} AND decided_at IS NULL ORDER BY sequence`;
+      for (const { id } of waiting) {
+        const run = { jobId: id, attempt: 1, enqueuedAt: new Date(), signal: new AbortController().signal };
+        await by.handleEvent({ payload: { v: 1, eventId: id }, ...run });
+      }
+    },
     handle: async (deliveries, by) => take(await encodeDeliveries(deliveries), by),
     aStack: (name, more = {}) =>
       insertStack(store, {

@@ -15,7 +15,7 @@ export interface PreparedRequest {
 /** Digits of `PreparedRequest.key`. */
 export const KEY_LENGTH = 12;
 /** Other heads of each template, so that a branch does not come back to a commit while an earlier push of it waits. */
-const VARIANTS = 32;
+const VARIANTS = 224;
 
 interface Prepared {
   readonly body: Buffer;
@@ -33,7 +33,11 @@ export function prepareRequests(target: {
   const templates = createTemplates();
   const prepared = Array.from({ length: VARIANTS }, (_, variant) =>
     templates.map((template): Prepared => {
-      const { body, signature, changes } = signVariant(template, String(variant), target.secret);
+      const { body, signature, changes } = signVariant(
+        template,
+        { variant, after: (variant + VARIANTS - 1) % VARIANTS },
+        target.secret,
+      );
       return { body, changes, ...headAround(target, body.byteLength, signature) };
     }),
   ).flat();

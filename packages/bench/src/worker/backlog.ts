@@ -32,6 +32,7 @@ const PARALLEL_CALLS = 16;
 function* webhooks({ templates, seed, deliveries }: BacklogPlan): Generator<PeerDelivery> {
   for (let number = 0; number < deliveries; number += 1) {
     const template = templates[number % templates.length];
+    const round = Math.floor(number / templates.length);
     if (template === undefined) throw new Error("there are no templates");
     yield {
       integrationId: seed.integrationId,
@@ -40,7 +41,7 @@ function* webhooks({ templates, seed, deliveries }: BacklogPlan): Generator<Peer
       eventKey: "repo:push",
       attempt: 1,
       receivedAt: new Date().toISOString(),
-      body: signVariant(template, String(number), seed.secret).body,
+      body: signVariant(template, { variant: round, after: round - 1 }, seed.secret).body,
     };
   }
 }

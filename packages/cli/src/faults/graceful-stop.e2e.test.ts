@@ -73,7 +73,8 @@ describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 60_000 },
       const slow = await beginRequest(installation.endpoint(ingress), delivery);
       const ended = ingress.stop();
       await expect.poll(() => ingress.countLines("service.stopping"), WAIT).toBe(1);
-      const refused = pushTo(infra, "main");
+      // On a branch that nobody tracks: a push of it that is lost keeps nothing waiting.
+      const refused = pushTo(infra, "lost");
       await expect
         .poll(() => sendPush(installation.endpoint(ingress), refused), WAIT)
         .toEqual({ status: null, retryAfter: null });

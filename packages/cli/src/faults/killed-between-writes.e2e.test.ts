@@ -26,7 +26,6 @@ const points: readonly PausePoint[] = [
   { after: "insert", table: "triggers" },
   { after: "insert", table: "trigger_history" },
   { after: "insert", table: "decisions" },
-  { after: "update of decided_at", table: "events" },
   { after: "commit", table: "decisions" },
 ];
 

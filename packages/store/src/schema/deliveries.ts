@@ -72,7 +72,7 @@ export const events = sluice.table(
       .references(() => deliveries.id),
     /** Place within the delivery, from 0. */
     index: integer().notNull(),
-    /** Order within the repository; a push that is recorded late is numbered before those that came after it. */
+    /** Order within the repository: pushes of a branch change places when one comes late (rule 14). */
     sequence: bigint({ mode: "number" }).notNull(),
     kind: text({ enum: ["push", "unsupported"] }).notNull(),
     eventKey: text().notNull(),
@@ -84,8 +84,10 @@ export const events = sluice.table(
     oldSha: text(),
     newSha: text(),
     forced: boolean().notNull().default(false),
-    /** Sequence of the event by which the branch came to `newSha`; null for anything but a branch. */
+    /** Tells the arrival by which the branch came to `newSha` from others at the same commit; null for anything but a branch. */
     branchArrival: bigint({ mode: "number" }),
+    /** The same hook told the same push before; see `RecordedPush` of the domain. */
+    toldAgain: boolean().notNull().default(false),
     /** The commit and the actor, for people and for the trigger document. */
     facts: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     receivedAt: time().notNull(),
@@ -95,8 +97,8 @@ export const events = sluice.table(
   },
   (t) => [
     uniqueIndex("events_identity_key").on(t.deliveryId, t.index),
-    index("events_old_sha_idx")
-      .on(t.repositoryId, t.refName, t.oldSha)
+    index("events_branch_idx")
+      .on(t.repositoryId, t.refName, t.sequence)
       .where(sql`${t.refKind} = 'branch'`),
     index("events_undecided_idx")
       .on(t.repositoryId, t.refName, t.sequence)
@@ -120,7 +122,16 @@ export const branches = sluice.table(
     /** Null: deleted. */
     headSha: text(),
     arrivalSequence: bigint({ mode: "number" }).notNull(),
+    /** What the first recorded push left: a hash, or `absent` when it made the branch; null when it did not say. */
+    origin: text(),
+    /** Whether the recorded pushes tell what the head is; see `BranchState`. */
+    chain: text({ enum: ["whole", "broken", "unsure"] })
+      .notNull()
+      .default("whole"),
     updatedAt: time().notNull().defaultNow(),
   },
-  (t) => [primaryKey({ name: "branches_pkey", columns: [t.repositoryId, t.name] })],
+  (t) => [
+    primaryKey({ name: "branches_pkey", columns: [t.repositoryId, t.name] }),
+    check("branches_chain_check", sql`${t.chain} IN ('whole', 'broken', 'unsure')`),
+  ],
 );

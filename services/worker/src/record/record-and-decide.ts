@@ -1,12 +1,13 @@
 import type { Target } from "@sluice/domain/target";
-import type { Database } from "@sluice/store/client";
-import type { PendingEvent } from "@sluice/store/events";
-import { listTargetsByRepository } from "@sluice/store/targets";
+import { saveBranches } from "@sluice/store/branches";
+import { insertEvents, type PendingEvent } from "@sluice/store/events";
+import { allAnswered, type Transaction } from "@sluice/store/transaction";
 
 import { decideEvent, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
-import { writeDecided } from "../write/write-decided.ts";
+import { countTriggers, toDrafts } from "../write/draft.ts";
+import { checkDrafts, insertDrafts } from "../write/write-drafts.ts";
+import { placeDeliveries } from "./place-deliveries.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
-import { writeDeliveries } from "./write-deliveries.ts";
 
 /** An event that was decided, and how many triggers it made. */
 export interface WrittenDecision {
@@ -19,35 +20,53 @@ export interface RecordedDeliveries {
   readonly decisions: readonly WrittenDecision[];
   /** Events that Bitbucket has to be asked about: each gets a job of its own, so that one that waits holds up nobody. */
   readonly waiting: readonly PendingEvent[];
+  /** Ids of events that were duplicates, and now wait for decisions of their own. */
+  readonly recoveredIds: readonly string[];
 }
 
 /**
- * Writes deliveries, and decides at once what needs nothing from Bitbucket: the locks are held, the events are new, and
- * one commit serves both.
+ * Writes deliveries with their events, decides at once what needs nothing from Bitbucket, and commits: the locks are held,
+ * the events are new, and one commit serves both.
+ *
+ * One such transaction runs at a time, so everybody waits for its waits: three, each for a flight of statements that are
+ * sent together.
  */
 export async function recordAndDecide(
-  tx: Database,
+  tx: Transaction,
   deliveries: readonly ReadDelivery[],
 ): Promise<RecordedDeliveries> {
-  const pending = await writeDeliveries(tx, deliveries);
-  if (pending.length === 0) return { decisions: [], waiting: [] };
-  const targets = await listTargetsByRepository(tx, [
-    ...new Set(pending.flatMap(({ repositoryId }) => repositoryId ?? [])),
-  ]);
+  // 1. The deliveries, the locks, and what is to be known under them.
+  const { events, moved, recoveredIds, targets, leftBehind } = await placeDeliveries(tx, deliveries);
   const targetsOf = ({ repositoryId }: PendingEvent): readonly Target[] =>
     repositoryId === null ? [] : (targets.get(repositoryId) ?? []);
-  const waiting = pending.filter((event) => needsBitbucket(event, targetsOf(event)));
-  const decided = pending
-    .filter((event) => !needsBitbucket(event, targetsOf(event)))
-    .map((event) =>
-      decideEvent({
-        pending: event,
-        targets: targetsOf(event),
-        files: new Map(),
-        commitSha: event.event.kind === "push" ? event.event.newSha : null,
-      }),
-    );
-  const triggers = decided.length > 0 ? await writeDecided(tx, decided) : [];
-  const decisions = decided.map((each, place) => ({ decided: each, triggers: triggers[place] ?? 0 }));
-  return { decisions, waiting };
+  const [waiting, ready] = split(events, (event) => needsBitbucket(event, targetsOf(event)));
+  const decided = ready.map((pending) =>
+    decideEvent({
+      pending,
+      targets: targetsOf(pending),
+      files: new Map(),
+      commitSha: pending.event.kind === "push" ? pending.event.newSha : null,
+    }),
+  );
+  // 2. The branches as they are now, against which the triggers are checked.
+  const [, drafts] = await allAnswered([saveBranches(tx, moved), checkDrafts(tx, toDrafts(decided))]);
+  // 3. Everything else, and COMMIT behind it.
+  await allAnswered([
+    insertEvents(tx, events, new Set(ready.map(({ id }) => id))),
+    insertDrafts(tx, drafts),
+    tx.commit(),
+  ]);
+  const made = countTriggers(drafts);
+  return {
+    decisions: decided.map((each) => ({ decided: each, triggers: made.get(each.pending.id) ?? 0 })),
+    waiting: [...leftBehind, ...waiting],
+    recoveredIds,
+  };
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {
+  const first: T[] = [];
+  const second: T[] = [];
+  for (const one of all) (isFirst(one) ? first : second).push(one);
+  return [first, second];
 }

@@ -16,6 +16,8 @@ export interface RecorderOptions {
   readonly logger: Logger;
   /** Queues one delivery in a job of its own. */
   readonly requeue: (delivery: RawDelivery) => Promise<void>;
+  /** Gives jobs to events that are to be decided anew. */
+  readonly enqueueRecovered: (ids: readonly string[]) => Promise<void>;
 }
 
 export interface Recorder {
@@ -78,6 +80,7 @@ async function commitJobs(
   options: RecorderOptions,
 ): Promise<Written[]> {
   const written = await writeOrSplit(jobs.flat(), options);
+  if (written.recoveredIds.length > 0) await options.enqueueRecovered(written.recoveredIds);
   const decisions = groupByDelivery(written.decisions, ({ decided }) => decided.pending.deliveryId);
   const waiting = groupByDelivery(written.waiting, ({ deliveryId }) => deliveryId);
   const refused = groupByDelivery(written.refused, ({ id }) => id);
@@ -86,6 +89,7 @@ async function commitJobs(
     decisions: job.flatMap(({ raw }) => take(decisions, raw.id)),
     waiting: job.flatMap(({ raw }) => take(waiting, raw.id)),
     refused: job.flatMap(({ raw }) => take(refused, raw.id)),
+    recoveredIds: [],
   }));
 }
 
@@ -121,6 +125,7 @@ async function writeOrSplit(deliveries: readonly ReadDelivery[], options: Record
     return {
       decisions: [...first.decisions, ...second.decisions],
       waiting: [...first.waiting, ...second.waiting],
+      recoveredIds: [...first.recoveredIds, ...second.recoveredIds],
       refused: [...first.refused, ...second.refused],
     };
   }
@@ -129,11 +134,11 @@ async function writeOrSplit(deliveries: readonly ReadDelivery[], options: Record
 /** Without its decisions, which then get a job of their own; where even that is refused, set aside. */
 async function writeAlone(delivery: ReadDelivery, options: RecorderOptions): Promise<Written> {
   try {
-    const waiting = await withTransaction(options.store, (tx) => writeDeliveries(tx, [delivery]));
-    return { decisions: [], waiting, refused: [] };
+    const recorded = await withTransaction(options.store, (tx) => writeDeliveries(tx, [delivery]));
+    return { ...recorded, refused: [] };
   } catch (error) {
     if (isTransientDatabaseError(error)) throw error;
     const kept = await setAside(delivery, error, options);
-    return { decisions: [], waiting: [], refused: kept === "kept" ? [] : [delivery.raw] };
+    return { decisions: [], waiting: [], recoveredIds: [], refused: kept === "kept" ? [] : [delivery.raw] };
   }
 }

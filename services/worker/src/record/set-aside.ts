@@ -23,7 +23,7 @@ export async function setAside(
   const failure: DeliveryFailure = { code: "not_recordable", path: "", message };
   try {
     await withTransaction(options.store, (tx) =>
-      writeDeliveries(tx, [{ raw: delivery.raw, events: [], failure: delivery.failure ?? failure }]),
+      writeDeliveries(tx, [{ ...delivery, events: [], failure: delivery.failure ?? failure }]),
     );
     return "kept";
   } catch (error) {

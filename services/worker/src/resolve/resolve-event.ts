@@ -7,21 +7,28 @@ import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/events";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
 
-import { decideEvent, isShort, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, isShort, needsBitbucket, needsHead, type DecidedEvent } from "../decide-event.ts";
 import { findAffectedFiles } from "./affected-files.ts";
+import { settlePlace } from "./settle-branch.ts";
 
 const WAIT_MS = 30_000;
 
-/**
- * Learns from Bitbucket what an event's targets need to know, and decides.
- * @throws AppError with `retry.afterMs` for anything that waiting can mend: the job holds no worker meanwhile.
- */
-export async function resolveEvent(input: {
+/** What an event is resolved with. */
+interface Resolution {
   readonly pending: PendingEvent;
   readonly targets: readonly Target[];
   readonly store: Store;
   readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
-}): Promise<DecidedEvent> {
+  /** Gives jobs to events that are to be decided anew. */
+  readonly enqueueRecovered: (ids: readonly string[]) => Promise<void>;
+}
+
+/**
+ * Learns from Bitbucket what an event's targets need to know, and decides.
+ * @returns null when another worker decided it meanwhile.
+ * @throws AppError with `retry.afterMs` for anything that waiting can mend: the job holds no worker meanwhile.
+ */
+export async function resolveEvent(input: Resolution): Promise<DecidedEvent | null> {
   const { pending, targets } = input;
   const { event } = pending;
   // Its targets may have changed since it was given a job: what needs no credential must not wait for one.
@@ -36,22 +43,18 @@ export async function resolveEvent(input: {
   }
 }
 
-async function resolvePush(input: {
-  readonly pending: PendingEvent;
-  readonly event: PushEvent;
-  readonly targets: readonly Target[];
-  readonly store: Store;
-  readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
-}): Promise<DecidedEvent> {
-  const { pending, event, targets } = input;
-  const client = await input.clientOf(pending.integrationId);
+async function resolvePush(input: Resolution & { readonly event: PushEvent }): Promise<DecidedEvent | null> {
+  const { event, targets, store } = input;
+  const client = await input.clientOf(input.pending.integrationId);
+  const pending = needsHead(input.pending, targets) ? await settlePlace({ ...input, client }) : input.pending;
+  if (pending === null) return null;
   const newSha = await expandSha(client, event);
   const asking = targets.filter((target) => decisionNeedsFiles(event, target));
   const files = await findAffectedFiles({
     event: { ...event, newSha },
     targets: asking,
     lastTracked: await findLastTrackedCommits(
-      input.store,
+      store,
       asking.map((target) => target.id),
     ),
     getDiffstat: (query) => client.getDiffstat(event.repository, query),

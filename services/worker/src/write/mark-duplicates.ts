@@ -1,50 +1,40 @@
-import type { Evidence } from "@sluice/domain/decide";
 import { isDuplicate } from "@sluice/domain/duplicate";
 import { branchKey, findBranches } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
-import type { NewDecision } from "@sluice/store/decisions";
+import { allAnswered } from "@sluice/store/transaction";
 import {
+  drawIds,
   findTriggersOfCommits,
-  triggerKey,
-  type NewTrigger,
   type TriggerIdentity,
   type TriggerRow,
 } from "@sluice/store/triggers";
 
-/** A decision on its way into the store, with the trigger that it asks for. */
-export interface Draft {
-  readonly decision: Omit<NewDecision, "triggerId" | "evidence"> & { readonly evidence: Evidence };
-  readonly trigger: NewTrigger | null;
-}
+import type { Draft, NamedDraft } from "./draft.ts";
 
 /**
- * Turns each draft whose commit has a trigger that still stands for it into a duplicate (rule 26). The caller holds the
- * locks of the repositories.
+ * Turns each draft whose commit has a trigger that still stands for it into a duplicate (rule 26), and gives ids to the
+ * triggers of the others. One flight. The caller holds the locks of the repositories.
  */
-export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Promise<Draft[]> {
+export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Promise<NamedDraft[]> {
   const wanted = drafts.flatMap(({ trigger }) => trigger ?? []);
-  if (wanted.length === 0) return [...drafts];
-  const earlier = groupByCommit(await findTriggersOfCommits(tx, wanted));
-  const branchNames = [...wanted, ...[...earlier.values()].flat()].map((trigger) => ({
-    repositoryId: trigger.repositoryId,
-    name: trigger.refName,
-  }));
-  const branches = await findBranches(tx, branchNames);
-  return drafts.map((draft) => {
-    const { trigger } = draft;
-    if (trigger === null) return draft;
+  if (wanted.length === 0) return drafts.map(({ decision }) => ({ decision, trigger: null }));
+  const [triggers, branches, ids] = await allAnswered([
+    findTriggersOfCommits(tx, wanted),
+    findBranches(tx, wanted.map(branchOf)),
+    drawIds(tx, wanted.length),
+  ]);
+  const earlier = groupByCommit(triggers);
+  const unused = ids.values();
+  return drafts.map(({ decision, trigger }) => {
+    if (trigger === null) return { decision, trigger };
     const same = earlier.get(commitKey(trigger)) ?? [];
-    const winner = same.find((candidate) => {
-      const branch = branches.get(
-        branchKey({ repositoryId: candidate.repositoryId, name: candidate.refName }),
-      );
-      return isDuplicate(candidate, trigger, branch ?? null);
-    });
-    if (winner === undefined) {
-      earlier.set(commitKey(trigger), [...same, { ...trigger, id: triggerKey(trigger) }]);
-      return draft;
-    }
-    return { decision: asDuplicate(draft.decision, winner.id), trigger: null };
+    const winner = same.find((candidate) => isDuplicate(candidate, trigger, candidate.branch));
+    if (winner !== undefined) return { decision: asDuplicate(decision, winner.id), trigger: null };
+    const id = unused.next().value;
+    if (id === undefined) throw new Error("fewer ids were drawn than there are triggers");
+    const branch = branches.get(branchKey(branchOf(trigger))) ?? null;
+    earlier.set(commitKey(trigger), [...same, { ...trigger, id, branch }]);
+    return { decision, trigger: { ...trigger, id } };
   });
 }
 
@@ -53,22 +43,8 @@ function asDuplicate(decision: Draft["decision"], winnerId: string): Draft["deci
   return { ...decision, outcome: "ignore", runType: null, reason: "duplicate", evidence };
 }
 
-/**
- * Names the triggers by their ids, known only now: the one that a decision made, and the winner of a duplicate within
- * the same batch, which until here stood under its key.
- */
-export function withTriggerIds(
-  { decision, trigger }: Draft,
-  triggerIds: ReadonlyMap<string, string>,
-): NewDecision {
-  const triggerId = trigger === null ? null : (triggerIds.get(triggerKey(trigger)) ?? null);
-  const winner = decision.evidence.duplicateOf?.triggerId;
-  const winnerId = winner === undefined ? undefined : triggerIds.get(winner);
-  const evidence =
-    winnerId === undefined
-      ? decision.evidence
-      : { ...decision.evidence, duplicateOf: { triggerId: winnerId } };
-  return { ...decision, evidence, triggerId };
+function branchOf({ repositoryId, refName }: { readonly repositoryId: string; readonly refName: string }) {
+  return { repositoryId, name: refName };
 }
 
 function commitKey({ targetId, runType, commitSha }: TriggerIdentity): string {

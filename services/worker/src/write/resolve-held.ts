@@ -11,7 +11,8 @@ import { lockRepositories } from "@sluice/store/repositories";
 import { withTransaction } from "@sluice/store/transaction";
 import { insertTriggers, lockOutClaims } from "@sluice/store/triggers";
 
-import { markDuplicates, withTriggerIds, type Draft } from "./mark-duplicates.ts";
+import { withTriggerId, type Draft } from "./draft.ts";
+import { markDuplicates } from "./mark-duplicates.ts";
 
 /** Which held targets of an event are to run; the others are not. */
 export type HeldChoice =
@@ -51,13 +52,12 @@ export async function resolveHeldEvent(
       held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
     );
     const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
-    const triggerIds =
-      triggers.length > 0 ? await insertTriggers(tx, triggers, by) : new Map<string, string>();
+    await insertTriggers(tx, triggers, by);
     const settled: SettledTarget[] = [];
     for (const [place, { id, targetName }] of held.entries()) {
       const draft = drafts[place];
       if (draft === undefined) continue;
-      const { outcome, runType, reason, evidence, triggerId } = withTriggerIds(draft, triggerIds);
+      const { outcome, runType, reason, evidence, triggerId } = withTriggerId(draft);
       if (outcome === "hold") continue;
       await settleHeldDecision(tx, { id, outcome, runType, reason, evidence, triggerId });
       settled.push({ target: targetName, outcome, reason, triggerId });

@@ -1,0 +1,112 @@
+import type { BranchMove, RecordedPush } from "@sluice/domain/branch";
+
+import type { BranchName } from "./branches.ts";
+import type { Database } from "./client.ts";
+
+/** As many of a branch's pushes as are looked at; one that comes later than that is not placed among them. */
+const MAX_PUSHES = 500;
+/** Of these, as many as are always of interest: they tell what the head is. */
+const LATEST = 30;
+
+/**
+ * The latest recorded pushes of a branch, those that are told twice included; back to the one that `late` stands beside,
+ * where that is given. The caller holds the repository's lock.
+ */
+export async function listRecentPushes(
+  db: Database,
+  branch: BranchName,
+  late: { readonly oldSha: string | null; readonly newSha: string | null } | null,
+): Promise<RecordedPush[]> {
+  return db.sql<RecordedPush[]>`
+    WITH recent AS (
+      SELECT delivery_id, sequence, old_sha, new_sha, change, branch_arrival, facts, told_again,
+             row_number() OVER (ORDER BY sequence DESC) AS place
+      FROM sluice.events
+      WHERE repository_id = ${branch.repositoryId} AND ref_kind = 'branch' AND ref_name = ${branch.name}
+      ORDER BY sequence DESC LIMIT ${MAX_PUSHES}
+    )
+    SELECT recent.sequence, old_sha, new_sha, change, branch_arrival, facts -> 'commit' ->> 'date' AS committed_at,
+           deliveries.hook_id, deliveries.attempt, told_again AS is_told_again
+    FROM recent JOIN sluice.deliveries ON deliveries.id = recent.delivery_id
+    WHERE place <= ${LATEST} OR place <= (
+      SELECT max(place) FROM recent WHERE old_sha = ${late?.newSha ?? null} OR new_sha = ${late?.oldSha ?? null}
+    )`;
+}
+
+/**
+ * Does to the recorded pushes of a branch what a move of it says: what was told again and turned out to be a push of its own
+ * waits for its decisions anew, and pushes change places, with the triggers that they made (rule 14). A tracked trigger
+ * that comes to stand before one of its target that a scheduler has had is not run any more: that would roll the target
+ * back. The caller holds the repository's lock, and has locked claims out.
+ * @returns ids of the events that wait anew.
+ */
+export async function rearrangePushes(
+  db: Database,
+  branch: BranchName,
+  { recovered, sequences }: Pick<BranchMove, "recovered" | "sequences">,
+): Promise<string[]> {
+  const waiting = await recoverPushes(
+    db,
+    branch,
+    recovered.map(({ sequence }) => sequence),
+  );
+  if (sequences.size > 0) {
+    await movePushes(db, branch, sequences);
+    await supersedeOvertaken(db, branch);
+  }
+  return waiting;
+}
+
+async function recoverPushes(
+  db: Database,
+  branch: BranchName,
+  sequences: readonly number[],
+): Promise<string[]> {
+  if (sequences.length === 0) return [];
+  const rows = await db.sql<{ id: string }[]>`
+    WITH recovered AS (
+      UPDATE sluice.events SET told_again = false, branch_arrival = sequence, decided_at = NULL
+      WHERE repository_id = ${branch.repositoryId} AND ref_kind = 'branch' AND ref_name = ${branch.name}
+        AND sequence = ANY(${sequences}::bigint[]) AND told_again
+      RETURNING id
+    ), undone AS (
+      DELETE FROM sluice.decisions USING recovered WHERE event_id = recovered.id AND outcome <> 'trigger'
+    )
+    SELECT id FROM recovered`;
+  return rows.map(({ id }) => id);
+}
+
+async function movePushes(
+  db: Database,
+  branch: BranchName,
+  sequences: ReadonlyMap<number, number>,
+): Promise<void> {
+  await db.sql`
+    WITH moved AS (
+      UPDATE sluice.events SET sequence = place.new
+      FROM unnest(${[...sequences.keys()]}::bigint[], ${[...sequences.values()]}::bigint[]) AS place (old, new)
+      WHERE repository_id = ${branch.repositoryId} AND ref_kind = 'branch' AND ref_name = ${branch.name}
+        AND sequence = place.old AND NOT told_again
+      RETURNING events.id, events.sequence
+    )
+    UPDATE sluice.triggers SET position = moved.sequence FROM moved WHERE triggers.event_id = moved.id`;
+}
+
+async function supersedeOvertaken(db: Database, branch: BranchName): Promise<void> {
+  await db.sql`
+    WITH overtaken AS (
+      UPDATE sluice.triggers
+      SET state = 'superseded', message = 'a later commit was handed out before it was known that this one is older',
+          updated_at = now()
+      WHERE repository_id = ${branch.repositoryId} AND ref_name = ${branch.name} AND run_type = 'tracked'
+        AND state IN ('blocked', 'queued')
+        AND EXISTS (
+          SELECT FROM sluice.triggers AS later
+          WHERE later.target_id = triggers.target_id AND later.run_type = 'tracked' AND later.attempt > 0
+            AND later.position > triggers.position
+        )
+      RETURNING id, state, message
+    )
+    INSERT INTO sluice.trigger_history (trigger_id, state, actor, note)
+    SELECT id, state, 'worker', message FROM overtaken`;
+}

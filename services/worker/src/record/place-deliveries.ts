@@ -1,0 +1,155 @@
+import type { BranchState } from "@sluice/domain/branch";
+import type { Event } from "@sluice/domain/event";
+import type { Target } from "@sluice/domain/target";
+import type { RawDelivery } from "@sluice/queue/delivery-codec";
+import { findSeenBranches } from "@sluice/store/branches";
+import type { Database } from "@sluice/store/client";
+import { insertDeliveries, type DeliveryRow } from "@sluice/store/deliveries";
+import {
+  drawEvents,
+  listPendingEventsOfDeliveries,
+  type NewEvent,
+  type PendingEvent,
+} from "@sluice/store/events";
+import {
+  areSettled,
+  lockKnownRepositories,
+  lockSeenRepositories,
+  repositoryKey,
+  type LockedRepository,
+} from "@sluice/store/repositories";
+import { listTargetsOfSeen } from "@sluice/store/targets";
+import { allAnswered } from "@sluice/store/transaction";
+
+import { moveBranches, type MovedBranches } from "./move-branches.ts";
+import type { ReadDelivery } from "./read-delivery.ts";
+
+/** What the deliveries of a transaction bring, under the locks of their repositories. */
+export interface PlacedDeliveries extends MovedBranches {
+  /** Of the events' repositories, by repository id. */
+  readonly targets: ReadonlyMap<string, readonly Target[]>;
+  /**
+   * Undecided events of deliveries that were recorded before: whoever recorded them may have died before it could pass
+   * them on.
+   */
+  readonly leftBehind: readonly PendingEvent[];
+}
+
+/**
+ * Writes deliveries, locks the repositories that they name, and finds the place of each event: the events themselves and
+ * the branches that they move are not written yet. A delivery that is recorded already changes nothing. One wait for
+ * Postgres, unless a delivery or a repository is not as expected.
+ */
+export async function placeDeliveries(
+  tx: Database,
+  deliveries: readonly ReadDelivery[],
+): Promise<PlacedDeliveries> {
+  const given = eachOnce(deliveries);
+  const all = given.flatMap(toFound);
+  const [newIds, first] = await allAnswered([
+    insertDeliveries(tx, given.map(toDeliveryRow)),
+    lockAndLook(tx, all),
+  ]);
+  const known = given.flatMap(({ raw }) => (newIds.has(raw.id) ? [] : [raw.id]));
+  const leftBehind = known.length > 0 ? await listPendingEventsOfDeliveries(tx, known) : [];
+  const found = all.filter(({ raw }) => newIds.has(raw.id));
+  const look = areSettled(first.repositories, found.flatMap(repositoryOf))
+    ? first
+    : await settleAndLook(tx, found);
+  const moved = await moveBranches(tx, numberEvents(found, look), look.branches);
+  return { ...moved, targets: look.targets, leftBehind };
+}
+
+/** An event of a delivery. */
+interface FoundEvent {
+  readonly raw: RawDelivery;
+  readonly event: Event;
+  readonly index: number;
+}
+
+/** What was seen once the repositories were locked. */
+interface Look {
+  readonly repositories: ReadonlyMap<string, LockedRepository>;
+  /** For as many events as were found. */
+  readonly drawn: readonly Pick<NewEvent, "id" | "sequence">[];
+  readonly branches: ReadonlyMap<string, BranchState>;
+  readonly targets: ReadonlyMap<string, readonly Target[]>;
+}
+
+/** One flight, in which the locks come first. */
+async function lockAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
+  if (found.length === 0)
+    return { repositories: new Map(), drawn: [], branches: new Map(), targets: new Map() };
+  const seen = found.flatMap(repositoryOf);
+  const [repositories, drawn, branches, targets] = await allAnswered([
+    lockKnownRepositories(tx, seen),
+    drawEvents(tx, found.length),
+    findSeenBranches(tx, found.flatMap(branchOf)),
+    listTargetsOfSeen(tx, seen),
+  ]);
+  return { repositories, drawn, branches, targets };
+}
+
+/** For a repository that is seen for the first time, or under a new name: what was read without its lock is read again. */
+async function settleAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
+  await lockSeenRepositories(tx, found.flatMap(repositoryOf));
+  return lockAndLook(tx, found);
+}
+
+function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Look): NewEvent[] {
+  return found.map(({ raw, event, index }, place) => {
+    const numbered = drawn[place];
+    if (numbered === undefined) throw new Error("fewer numbers were drawn than there are events");
+    const { id: deliveryId, integrationId, requestId, eventKey, receivedAt, hookId, attempt } = raw;
+    const [repository] = repositoryOf({ raw, event });
+    return {
+      ...numbered,
+      deliveryId,
+      requestId,
+      integrationId,
+      index,
+      eventKey,
+      event,
+      repositoryId:
+        repository === undefined ? null : (repositories.get(repositoryKey(repository))?.id ?? null),
+      branchArrival: null,
+      isPlaced: true,
+      isToldAgain: false,
+      receivedAt,
+      hookId,
+      attempt,
+    };
+  });
+}
+
+/** The same request may be in one batch twice; its first place counts. */
+function eachOnce(deliveries: readonly ReadDelivery[]): readonly ReadDelivery[] {
+  const first = new Map<string, ReadDelivery>();
+  for (const delivery of deliveries) {
+    if (!first.has(delivery.raw.id)) first.set(delivery.raw.id, delivery);
+  }
+  return [...first.values()];
+}
+
+function toFound({ raw, events }: ReadDelivery): FoundEvent[] {
+  return events.map((event, index) => ({ raw, event, index }));
+}
+
+function repositoryOf({ raw, event }: Pick<FoundEvent, "raw" | "event">) {
+  return event.kind === "push" ? [{ integrationId: raw.integrationId, ...event.repository }] : [];
+}
+
+function branchOf({ raw: { integrationId }, event }: FoundEvent) {
+  if (event.kind !== "push" || event.refKind !== "branch") return [];
+  return [{ integrationId, uuid: event.repository.uuid, name: event.refName }];
+}
+
+function toDeliveryRow({ raw, body, events, failure }: ReadDelivery): DeliveryRow {
+  return { ...raw, body, outcome: outcomeOf(events, failure), failure };
+}
+
+function outcomeOf(events: ReadDelivery["events"], failure: ReadDelivery["failure"]): DeliveryRow["outcome"] {
+  if (failure !== null) return "failed";
+  if (events.length === 0) return "no_events";
+  return events.some((event) => event.kind !== "unsupported") ? "events" : "unsupported";
+}

@@ -1,0 +1,28 @@
+import type { Database } from "@sluice/store/client";
+import { insertDecisions } from "@sluice/store/decisions";
+import { allAnswered } from "@sluice/store/transaction";
+import { insertTriggers } from "@sluice/store/triggers";
+
+import { withTriggerId, type Draft, type NamedDraft } from "./draft.ts";
+import { markDuplicates } from "./mark-duplicates.ts";
+import { findLater, markStale } from "./mark-stale.ts";
+
+/**
+ * Finds out which of the triggers are to be made: not the duplicates, and not the stale. One wait for Postgres, unless a
+ * late push is among them. The caller holds the locks of the repositories.
+ */
+export async function checkDrafts(tx: Database, drafts: readonly Draft[]): Promise<NamedDraft[]> {
+  const [unique, later] = await allAnswered([markDuplicates(tx, drafts), findLater(tx, drafts)]);
+  return markStale(tx, unique, later);
+}
+
+/** Inserts what `checkDrafts` has left of them, in one flight. */
+export async function insertDrafts(tx: Database, drafts: readonly NamedDraft[]): Promise<void> {
+  await allAnswered([
+    insertTriggers(
+      tx,
+      drafts.flatMap(({ trigger }) => trigger ?? []),
+    ),
+    insertDecisions(tx, drafts.map(withTriggerId)),
+  ]);
+}
