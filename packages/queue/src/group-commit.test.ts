@@ -67,9 +67,9 @@ describe("a group commit", () => {
     expect(group.size).toBe(2);
   });
 
-  test("refuses more bytes than may wait, though one item may wait whatever its size", async () => {
+  test("refuses more weight than may wait, though one item may wait whatever its size", async () => {
     const { endings, commit } = manualCommits();
-    const group = createGroupCommit({ maxItems: 9, maxQueuedBytes: 10, sizeOf: (item) => item, commit });
+    const group = createGroupCommit({ maxItems: 9, maxQueuedWeight: 10, weightOf: (item) => item, commit });
     const first = group.add(50);
     void group.add(6);
     await expect(group.add(5)).rejects.toMatchObject({ code: "overloaded" });
@@ -84,7 +84,7 @@ describe("a group commit", () => {
 
   test("lets an item leave while it waits, with its room, and not once it is under way", async () => {
     const { batches, endings, commit } = manualCommits();
-    const group = createGroupCommit({ maxItems: 9, maxQueuedBytes: 10, sizeOf: (item) => item, commit });
+    const group = createGroupCommit({ maxItems: 9, maxQueuedWeight: 10, weightOf: (item) => item, commit });
     const leaving = new AbortController();
     const { signal } = leaving;
     const first = group.add(1, { signal });
@@ -105,7 +105,7 @@ describe("a group commit", () => {
 
   test("lets an item that is larger than a commit travel alone", async () => {
     const { batches, endings, commit } = manualCommits();
-    const group = createGroupCommit({ maxItems: 9, maxBytes: 10, sizeOf: (item) => item, commit });
+    const group = createGroupCommit({ maxItems: 9, maxWeight: 10, weightOf: (item) => item, commit });
     const first = group.add(1);
     for (const item of [4, 6, 1, 50, 2]) void group.add(item);
     for (let index = 0; index < 4; index++) {
@@ -136,7 +136,7 @@ describe("a group commit", () => {
   test("commits every item once, in order, within bounds, but those that left or were refused, and answers each with its own fate", async () => {
     const items = fc.array(
       fc.record({
-        bytes: fc.nat(20),
+        weight: fc.nat(20),
         arrivesAfterTurns: fc.nat(3),
         leavesAfterTurns: fc.option(fc.nat(6)),
       }),
@@ -144,10 +144,10 @@ describe("a group commit", () => {
     );
     const bounds = fc.record({
       maxItems: fc.integer({ min: 1, max: 7 }),
-      maxBytes: fc.integer({ min: 1, max: 40 }),
+      maxWeight: fc.integer({ min: 1, max: 40 }),
       maxInFlight: fc.integer({ min: 1, max: 3 }),
       maxQueued: fc.integer({ min: 1, max: 30 }),
-      maxQueuedBytes: fc.integer({ min: 1, max: 200 }),
+      maxQueuedWeight: fc.integer({ min: 1, max: 200 }),
       commitTurns: fc.integer({ min: 0, max: 5 }),
       failEvery: fc.integer({ min: 1, max: 5 }),
     });
@@ -157,7 +157,7 @@ describe("a group commit", () => {
         let inFlight = 0;
         const group = createGroupCommit({
           ...bound,
-          sizeOf: (index: number) => arrivals[index]!.bytes,
+          weightOf: (index: number) => arrivals[index]!.weight,
           async commit(batch: readonly number[]) {
             const number = batches.push([...batch]);
             expect(++inFlight).toBeLessThanOrEqual(bound.maxInFlight);
@@ -187,9 +187,9 @@ describe("a group commit", () => {
         );
         expect(fates.filter((_, index) => arrivals[index]!.leavesAfterTurns === null)).not.toContain("left");
         for (const [at, batch] of batches.entries()) {
-          const bytes = batch.reduce((sum, index) => sum + arrivals[index]!.bytes, 0);
+          const weight = batch.reduce((sum, index) => sum + arrivals[index]!.weight, 0);
           expect(batch.length).toBeLessThanOrEqual(bound.maxItems);
-          expect(batch.length === 1 || bytes <= bound.maxBytes).toBe(true);
+          expect(batch.length === 1 || weight <= bound.maxWeight).toBe(true);
           for (const index of batch) {
             const failed = (at + 1) % bound.failEvery === 0;
             expect(await answers[index]).toBe(failed ? `Error: commit ${at + 1}` : `${index} in ${at + 1}`);

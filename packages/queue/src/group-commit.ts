@@ -5,15 +5,15 @@ import { AppError } from "@sluice/domain/app-error";
 export interface GroupCommitOptions<T, C> {
   /** Of one commit. */
   readonly maxItems: number;
-  /** Of one commit, as `sizeOf` counts. An item that is larger on its own travels alone. Absent = unbounded. */
-  readonly maxBytes?: number;
-  readonly sizeOf?: (item: T) => number;
+  /** Of one commit, as `weightOf` counts. An item that is larger on its own travels alone. Absent = unbounded. */
+  readonly maxWeight?: number;
+  readonly weightOf?: (item: T) => number;
   /** Commits under way at once. Above 1, commits begin in order but may end in any. Default 1. */
   readonly maxInFlight?: number;
   /** Items that may wait for a commit; more are refused. Absent = unbounded. */
   readonly maxQueued?: number;
-  /** As `sizeOf` counts, of all items that wait; more are refused. One may always wait. Absent = unbounded. */
-  readonly maxQueuedBytes?: number;
+  /** As `weightOf` counts, of all items that wait; more are refused. One may always wait. Absent = unbounded. */
+  readonly maxQueuedWeight?: number;
   /** All or nothing: its failure is the answer to every item that it was given. */
   readonly commit: (items: readonly T[]) => Promise<C>;
 }
@@ -23,7 +23,7 @@ export interface GroupCommit<T, R> {
   /**
    * Resolves with the item's own result, or rejects with the failure of the commit that carried it.
    * When `signal` is aborted while the item still waits, it leaves and is not committed; `signal.reason` is its answer.
-   * @throws AppError `overloaded` when as many items or bytes wait as may; the item was not taken.
+   * @throws AppError `overloaded` when as many items, or as much weight, waits as may; the item was not taken.
    */
   add(item: T, options?: { readonly signal?: AbortSignal }): Promise<R>;
   /** Resolves when nothing waits and nothing is under way. Never rejects. */
@@ -36,7 +36,7 @@ type AnyResult = readonly unknown[] | void;
 
 interface Waiting<T> {
   readonly item: T;
-  readonly bytes: number;
+  readonly weight: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** From now on it cannot leave. */
@@ -50,9 +50,9 @@ interface Waiting<T> {
 export function createGroupCommit<T>(options: GroupCommitOptions<T, void>): GroupCommit<T, void>;
 export function createGroupCommit<T, R>(options: GroupCommitOptions<T, readonly R[]>): GroupCommit<T, R>;
 export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>): GroupCommit<T, unknown> {
-  const { maxInFlight = 1, maxQueued = Infinity, maxQueuedBytes = Infinity, sizeOf } = options;
+  const { maxInFlight = 1, maxQueued = Infinity, maxQueuedWeight = Infinity, weightOf } = options;
   const queue: Waiting<T>[] = [];
-  let queuedBytes = 0;
+  let queuedWeight = 0;
   let commits = 0;
   let itemsInFlight = 0;
   const onIdle: (() => void)[] = [];
@@ -60,30 +60,30 @@ export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>):
   function startCommits(): void {
     while (queue.length > 0 && commits < maxInFlight) {
       const batch = takeBatch(queue, options);
-      for (const { bytes, stay } of batch) {
-        queuedBytes -= bytes;
+      for (const { weight, stay } of batch) {
+        queuedWeight -= weight;
         stay();
       }
       void commitBatch(batch);
     }
   }
 
-  function isFull(bytes: number): boolean {
-    return queue.length >= maxQueued || (queue.length > 0 && queuedBytes + bytes > maxQueuedBytes);
+  function isFull(weight: number): boolean {
+    return queue.length >= maxQueued || (queue.length > 0 && queuedWeight + weight > maxQueuedWeight);
   }
 
-  function wait(item: T, bytes: number, signal: AbortSignal | undefined): Promise<unknown> {
+  function wait(item: T, weight: number, signal: AbortSignal | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         queue.splice(queue.indexOf(waiting), 1);
-        queuedBytes -= bytes;
+        queuedWeight -= weight;
         reject(signal?.reason);
       };
       const stay = () => signal?.removeEventListener("abort", leave);
-      const waiting: Waiting<T> = { item, bytes, resolve, reject, stay };
+      const waiting: Waiting<T> = { item, weight, resolve, reject, stay };
       signal?.addEventListener("abort", leave, { once: true });
       queue.push(waiting);
-      queuedBytes += bytes;
+      queuedWeight += weight;
     });
   }
 
@@ -102,9 +102,9 @@ export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>):
   return {
     async add(item, { signal } = {}) {
       signal?.throwIfAborted();
-      const bytes = sizeOf?.(item) ?? 0;
-      if (isFull(bytes)) throw overloaded(queue.length);
-      const answer = wait(item, bytes, signal);
+      const weight = weightOf?.(item) ?? 0;
+      if (isFull(weight)) throw overloaded(queue.length);
+      const answer = wait(item, weight, signal);
       startCommits();
       return answer;
     },
@@ -118,13 +118,13 @@ export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>):
 
 function takeBatch<T>(
   queue: Waiting<T>[],
-  { maxItems, maxBytes = Infinity }: GroupCommitOptions<T, AnyResult>,
+  { maxItems, maxWeight = Infinity }: GroupCommitOptions<T, AnyResult>,
 ): Waiting<T>[] {
   let count = 0;
-  let bytes = 0;
+  let weight = 0;
   for (const next of queue) {
-    bytes += next.bytes;
-    if (count > 0 && (count >= maxItems || bytes > maxBytes)) break;
+    weight += next.weight;
+    if (count > 0 && (count >= maxItems || weight > maxWeight)) break;
     count++;
   }
   return queue.splice(0, count);

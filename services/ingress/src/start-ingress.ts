@@ -143,10 +143,10 @@ function commitDeliveries(
 ): GroupCommit<RawDelivery, void> {
   return createGroupCommit<RawDelivery>({
     maxItems: MAX_DELIVERIES_PER_JOB,
-    maxBytes: MAX_BYTES_PER_JOB,
+    maxWeight: MAX_BYTES_PER_JOB,
     maxQueued: MAX_WAITING_DELIVERIES,
-    maxQueuedBytes,
-    sizeOf: (delivery) => delivery.body.byteLength,
+    maxQueuedWeight: maxQueuedBytes,
+    weightOf: (delivery) => delivery.body.byteLength,
     commit: async (deliveries) => {
       await producer.add(await encodeDeliveries(deliveries));
     },
