@@ -50,3 +50,18 @@ test.skipIf(injectTestServers().redisUrl === null)(
   },
   TIMEOUT_MS,
 );
+
+test.skipIf(injectTestServers().redisUrl === null)(
+  "a short run of the suite `scale` decides every push for all targets, and those behind it",
+  async () => {
+    const out = join(directory, "scale.json");
+    await bench("scale", "--only", "redis-100-targets", "--out", out);
+    const { suites } = JSON.parse(await readFile(out, "utf8")) as {
+      suites: { measurements: { figures: Record<string, number> }[] }[];
+    };
+    const [measurement] = suites.flatMap(({ measurements }) => measurements);
+    const keys = ["pushMs", "alone99", "behind99"];
+    for (const key of keys) expect(measurement?.figures[key]).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);

@@ -55,14 +55,13 @@ export interface RatioColumn {
   readonly to: string;
 }
 
-/** What has to hold: a figure of one subject is at least so many times that of another, round by round. */
-export interface Bar {
+/** What has to hold: a figure of one subject is at least, or at most, so many times that of another, round by round. */
+export type Bar = {
   readonly title: string;
   readonly key: string;
   readonly of: string;
   readonly to: string;
-  readonly atLeast: number;
-}
+} & ({ readonly atLeast: number } | { readonly atMost: number });
 
 export interface SuiteReport {
   readonly suite: SuiteName;

@@ -11,6 +11,7 @@ import { judgeBars } from "./report/format.ts";
 import { replaceSection, toMarkdown, type Provenance } from "./report/markdown.ts";
 import { createResources, type Resources } from "./resources.ts";
 import { runRole } from "./roles.ts";
+import { runScaleSuite } from "./scale/scale-suite.ts";
 import { POSTGRES_SETTINGS, REDIS_SETTINGS, startServers } from "./servers.ts";
 import { createTemplates } from "./webhooks.ts";
 import { runWorkerSuite } from "./worker/worker-suite.ts";
@@ -19,6 +20,7 @@ const RUN: Readonly<Record<SuiteName, (bench: Bench) => Promise<SuiteReport>>> =
   ingest: runIngestSuite,
   worker: runWorkerSuite,
   "end-to-end": runEndToEndSuite,
+  scale: runScaleSuite,
 };
 
 /** As a shell tells that Ctrl-C ended a program. */

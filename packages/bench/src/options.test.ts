@@ -3,7 +3,7 @@ import { parseOptions } from "./options.ts";
 
 test("without arguments everything is measured, three times, on both backends", () => {
   expect(parseOptions([])).toMatchObject({
-    suites: ["ingest", "worker", "end-to-end"],
+    suites: ["ingest", "worker", "end-to-end", "scale"],
     seconds: 8,
     runs: 3,
     backends: ["redis", "postgres"],

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 /** What can be measured, in the order in which it is. */
-export const SUITES = ["ingest", "worker", "end-to-end"] as const;
+export const SUITES = ["ingest", "worker", "end-to-end", "scale"] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 /** The servers that keep our queues. */
@@ -31,7 +31,7 @@ export interface Options {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export const USAGE = `pnpm bench [ingest] [worker] [end-to-end] [options]
+export const USAGE = `pnpm bench [ingest] [worker] [end-to-end] [scale] [options]
 
   --seconds <n>       of one measurement, without its warm-up (8)
   --runs <n>          rounds; in each, every subject runs once (3)

@@ -81,6 +81,7 @@ function commonEnvironment(bench: Bench, { databaseUrl, queueUrl, seed }: OurRun
     SLUICE_QUEUE_URL: queueUrl,
     SLUICE_ENCRYPTION_KEYS: seed.encryptionKeys,
     LOG_LEVEL: "info",
+    SWEEP_INTERVAL_MINUTES: "0",
     LOG_FORMAT: "json",
     ...bench.options.environment,
   };

@@ -34,6 +34,8 @@ export const EXIT_CODES = {
   invalid: 2,
   /** There are changes that were not applied. */
   pending: 3,
+  /** Nothing is known of what was asked for. */
+  notFound: 4,
   /** The environment is wrong (EX_CONFIG of sysexits.h), as for the services. */
   misconfigured: 78,
 } as const;

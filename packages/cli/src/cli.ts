@@ -7,12 +7,14 @@ import { type CliContext, EXIT_CODES, type RunCommand } from "./cli-context.ts";
 import { addApplyCommand } from "./commands/apply.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDemoCommand } from "./commands/demo.ts";
+import { addExplainCommand } from "./commands/explain.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addQueueCommand } from "./commands/queue.ts";
 import { addResolveCommand } from "./commands/resolve.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { addSweepCommand } from "./commands/sweep.ts";
 import { addTriggerCommand } from "./commands/trigger.ts";
 import { addUpCommand } from "./commands/up.ts";
 
@@ -22,6 +24,7 @@ Exit codes:
   1   failed; nothing is half done
   2   the command line or a file is wrong
   3   apply: there are changes, and they were not applied
+  4   explain: nothing is known of what was asked for
   78  the environment is wrong
 
 Variables are read from the environment and from .env; \`sluice config docs\` lists them all.`;
@@ -59,9 +62,11 @@ function createProgram(context: CliContext, run: RunCommand): Command {
   addApplyCommand(program, run);
   addMigrateCommand(program, run);
   addServeCommand(program, run);
+  addExplainCommand(program, run);
   addQueueCommand(program, run);
   addResolveCommand(program, run);
   addTriggerCommand(program, run);
+  addSweepCommand(program, run);
   addSimulateCommand(program, run);
   addKeysCommand(program, run);
   addConfigCommand(program, run);

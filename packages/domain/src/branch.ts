@@ -18,11 +18,14 @@ export interface BranchState {
   readonly chain: "whole" | "broken" | "unsure";
 }
 
+/** The `hookId` of a push that no hook told: a sweep found the branch at another head than was known (rule 34). */
+export const SWEEP_HOOK = "sweep";
+
 /** A push to a branch, and by whom it was told. */
 export interface BranchPush extends Pick<PushEvent, "oldSha" | "newSha" | "change"> {
   /** RFC 3339: the date of the commit at `newSha`, as its author's machine had it. */
   readonly committedAt: string | null;
-  /** The hook that told it: each hook tells each push once. */
+  /** The hook that told it: each hook tells each push once. `SWEEP_HOOK`: several pushes may lie between its two ends. */
   readonly hookId: string | null;
   /** How often that hook has tried. A resent request is not a second push. */
   readonly attempt: number;
@@ -39,16 +42,19 @@ export interface RecordedPush extends BranchPush {
    * still to be told. Counts as the former until the latter is known.
    */
   readonly isToldAgain: boolean;
+  /** A sweep found it so lately that its webhook may well still come. */
+  readonly isAwaited: boolean;
 }
 
 /**
  * Where a push belongs:
- * - `repeated`: it says what a recorded push said (a second hook, a manual resend), and has its place;
+ * - `repeated`: it says what a recorded push said (a second hook, a manual resend, the webhook of a push that a sweep had
+ *   found), and has its place;
  * - `told_again`: the same, but by the same hook: it keeps a place of its own, in case it is another push after all;
  * - `moved`: it moves the branch.
  */
 export type PushPlace =
-  | { readonly kind: "repeated"; readonly push: RecordedPush }
+  | { readonly kind: "repeated"; readonly push: RecordedPush; readonly branch: BranchState }
   | { readonly kind: "told_again"; readonly push: RecordedPush; readonly branch: BranchState }
   | ({ readonly kind: "moved" } & BranchMove);
 
@@ -77,7 +83,11 @@ export function continuesChain(
 ): boolean {
   if (known === null) return true;
   if (known.chain !== "whole" || known.origin === (push.newSha ?? ABSENT)) return false;
-  return known.headSha === null ? push.change === "created" : push.oldSha === known.headSha;
+  return leavesHead(push, known);
+}
+
+function leavesHead(push: Pick<BranchPush, "oldSha" | "change">, { headSha }: BranchState): boolean {
+  return headSha === null ? push.change === "created" : push.oldSha === headSha;
 }
 
 /** Places a push. `recorded`: the branch's latest pushes, in any order; not needed where `continuesChain`. */
@@ -86,19 +96,33 @@ export function placePush(
   known: BranchState | null,
   recorded: readonly RecordedPush[],
 ): PushPlace {
-  const arrived = { ...push, branchArrival: push.sequence, isToldAgain: false };
-  if (known === null || continuesChain(push, known)) {
+  const arrived = { ...push, branchArrival: push.sequence, isToldAgain: false, isAwaited: isOfSweep(push) };
+  if (known === null || (continuesChain(push, known) && !isOfSweep(push))) {
     const origin = known === null ? originOf(push) : known.origin;
     const branch = stateAt(arrived, origin, "whole");
     return { kind: "moved", branch, recovered: [], sequences: new Map() };
   }
-  const same = findSame(push, recorded);
-  if (same?.isOfOtherHook === true) return { kind: "repeated", push: same.push };
+  if (isOfSweep(push)) {
+    const swept = placeSwept(arrived, known, recorded);
+    if (swept !== null) return swept;
+  }
+  const leaves = known.chain !== "unsure" && leavesHead(push, known);
+  const same = findSame(
+    push,
+    recorded.filter((other) => !isOfSweep(other) || couldBeIts(push, other, leaves, recorded)),
+  );
+  if (same?.isOfOtherHook === true) return { kind: "repeated", push: same.push, branch: known };
   const before = arrange(recorded, null, push);
   const after = arrange([...recorded, arrived], null, push);
+  const found = findUnclaimed(push, recorded);
+  if (found !== null && (!leaves || countGapsAs(found, push, recorded) < after.gaps)) {
+    // Should it be a later return to that commit after all, then what comes between is not to be taken for the head.
+    const chain = known.chain === "whole" && found.oldSha !== push.oldSha ? "broken" : known.chain;
+    return { kind: "repeated", push: found, branch: { ...known, chain } };
+  }
   if (same !== null && after.gaps > before.gaps) {
     // Who tells it is not known: held for another hook.
-    if (push.hookId === null) return { kind: "repeated", push: same.push };
+    if (push.hookId === null) return { kind: "repeated", push: same.push, branch: known };
     const chain = known.chain === "whole" ? "broken" : known.chain;
     return { kind: "told_again", push: same.push, branch: { ...known, chain } };
   }
@@ -106,12 +130,12 @@ export function placePush(
     const branch = stateAt(arrived, known.origin, "unsure");
     return { kind: "moved", branch, recovered: [], sequences: new Map() };
   }
-  const goesOnFromHead = after.last?.sequence === push.sequence && after.gaps <= before.gaps;
+  const goesOnFromHead = leaves && after.last?.sequence === push.sequence && after.gaps <= before.gaps;
   const isAsCertain = known.chain === "broken" && goesOnFromHead && !after.couldEndElsewhere;
   const branch = stateAt(
     after.last ?? arrived,
     after.origin ?? known.origin,
-    isAsCertain ? "broken" : after.chain,
+    isAsCertain && after.chain === "unsure" ? "broken" : after.chain,
   );
   return { kind: "moved", branch, recovered: after.recovered, sequences: after.sequences };
 }
@@ -167,11 +191,70 @@ function tellerOf({ hookId, attempt }: BranchPush): string {
   return `${hookId ?? ""} ${attempt > 1 ? "again" : "first"}`;
 }
 
-/** The pushes without those that are told again; each place once, in their order. */
-function distinct(pushes: readonly RecordedPush[]): RecordedPush[] {
-  const bySequence = new Map(
-    pushes.filter(({ isToldAgain }) => !isToldAgain).map((push) => [push.sequence, push]),
+function isOfSweep({ hookId }: BranchPush): boolean {
+  return hookId === SWEEP_HOOK;
+}
+
+/**
+ * A sweep's push goes on from the head that was known, whatever is known of the way there; or it comes too late, and then
+ * the push that came to its commit says more. Null: neither.
+ */
+function placeSwept(
+  arrived: RecordedPush,
+  known: BranchState,
+  recorded: readonly RecordedPush[],
+): PushPlace | null {
+  if (arrived.oldSha === known.headSha && arrived.newSha !== known.headSha) {
+    // What comes next may be its webhook, and not a push that goes on from there.
+    const chain = known.chain === "whole" ? "broken" : known.chain;
+    const branch = stateAt(arrived, known.origin, chain);
+    return { kind: "moved", branch, recovered: [], sequences: new Map() };
+  }
+  const told = distinct(recorded).findLast(({ newSha }) => newSha === arrived.newSha);
+  return told === undefined ? null : { kind: "repeated", push: told, branch: known };
+}
+
+/**
+ * Whether a push may be the webhook of one that a sweep found. Not when a webhook is known that says otherwise; and one that
+ * goes on from the head rather is another push, after some time.
+ */
+function couldBeIts(
+  push: BranchPush,
+  found: RecordedPush,
+  leavesTheHead: boolean,
+  recorded: readonly RecordedPush[],
+): boolean {
+  if (leavesTheHead && !found.isAwaited) return false;
+  const webhook = recorded.find((other) => !isOfSweep(other) && other.sequence === found.sequence);
+  return webhook === undefined || webhook.oldSha === push.oldSha;
+}
+
+/**
+ * The sweep's push of which this one is the webhook that came after all: it came to the same commit, and no webhook is known
+ * as its own. Rather the one that left the same commit; else the first.
+ */
+function findUnclaimed(push: BranchPush, recorded: readonly RecordedPush[]): RecordedPush | null {
+  const unclaimed = distinct(recorded).filter(
+    (found) => isOfSweep(found) && found.newSha === push.newSha && !isOfSweep(push),
   );
+  return unclaimed.find(({ oldSha }) => oldSha === push.oldSha) ?? unclaimed[0] ?? null;
+}
+
+/** Gaps that are left when the push is the webhook of the one that was found. */
+function countGapsAs(found: RecordedPush, push: BranchPush, recorded: readonly RecordedPush[]): number {
+  const { sequence, branchArrival, isToldAgain, isAwaited } = found;
+  const asFound = { ...push, sequence, branchArrival, isToldAgain, isAwaited };
+  return arrange([...recorded, asFound], null, push).gaps;
+}
+
+/**
+ * The pushes without those that are told again; each place once, in their order. Of a push that a sweep had found, what its
+ * webhook says.
+ */
+function distinct(pushes: readonly RecordedPush[]): RecordedPush[] {
+  const own = pushes.filter(({ isToldAgain }) => !isToldAgain);
+  const webhooksLast = [...own.filter(isOfSweep), ...own.filter((push) => !isOfSweep(push))];
+  const bySequence = new Map(webhooksLast.map((push) => [push.sequence, push]));
   return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence);
 }
 
@@ -220,7 +303,8 @@ function arrange(recorded: readonly RecordedPush[], head: string | null, late?: 
     const { gaps, last } = orderPushes(distinct([...pushes, { ...again, isToldAgain: false }]), null, late);
     return gaps <= best.gaps && last?.newSha !== best.last?.newSha;
   });
-  const isWhole = best.gaps === 0 && others.length === 0;
+  const isAwaiting = pushes.some((push) => isOfSweep(push) && push.isAwaited);
+  const isWhole = best.gaps === 0 && others.length === 0 && !isAwaiting;
   const chain = isWhole ? "whole" : best.gaps > 0 || couldEndElsewhere ? "unsure" : "broken";
   return { ...best, recovered, couldEndElsewhere, chain };
 }
@@ -250,7 +334,9 @@ function orderPushes(all: readonly RecordedPush[], head: string | null, late?: B
   }
   const [first, last] = [window[order[0] ?? -1], window[order.at(-1) ?? -1]];
   const origin = start === undefined && first !== undefined ? originOf(first) : null;
-  return { origin, last: last ?? null, gaps, isCircle: gaps === 0 && isCircle, sequences };
+  // A longer one was not told from its middle.
+  const isShortCircle = gaps === 0 && isCircle && all.length <= WINDOW;
+  return { origin, last: last ?? null, gaps, isCircle: isShortCircle, sequences };
 }
 
 /** The latest pushes, and older ones back to the first that a late one may stand beside. */

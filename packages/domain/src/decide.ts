@@ -1,7 +1,7 @@
 import { assertNever } from "./assert-never.ts";
 import type { ChangedFiles } from "./changed-files.ts";
 import type { Event, PushEvent } from "./event.ts";
-import { createPathMatcher, matchPaths, type PathMatch } from "./path-match.ts";
+import { matchPaths, type PathMatch } from "./path-match.ts";
 import type { Reason } from "./reason.ts";
 import { needsChangedFiles, type OnUnknownFiles, type Target } from "./target.ts";
 
@@ -27,6 +27,8 @@ export interface Evidence {
   /** The tracked trigger of a newer commit that was handed out before this one came. */
   readonly overtakenBy?: { readonly triggerId: string };
   readonly onUnknownFiles?: OnUnknownFiles;
+  /** How many runs the event would have triggered, and how many it may (rule 30). */
+  readonly runLimit?: { readonly triggers: number; readonly limit: number };
   /** Who settled a held decision (rule 17). */
   readonly resolvedBy?: string;
 }
@@ -72,14 +74,17 @@ export function decide(input: {
   readonly event: PushEvent;
   readonly target: Target;
   readonly files: ChangedFiles | null;
+  /** A sweep found the event, and it is the first head that a sweep saw of the branch for this target (rule 34). */
+  readonly isBaseline?: boolean;
 }): Decision {
-  const { event, target, files } = input;
+  const { event, target, files, isBaseline = false } = input;
   const ref = { kind: event.refKind, name: event.refName };
   if (target.state === "detached") return ignore("integration_detached", {});
   if (target.state === "disabled") return ignore("target_disabled", {});
   if (event.refKind === "tag") return ignore("tag", { ref });
   if (event.refKind === "other") return ignore("unsupported_event", { ref });
   if (event.change === "deleted") return ignore("branch_deleted", { ref });
+  if (isBaseline) return ignore("baseline", { ref, trackedBranch: target.trackedBranch });
 
   const runType: RunType = event.refName === target.trackedBranch ? "tracked" : "proposed";
   const evidence: Evidence = { ref, trackedBranch: target.trackedBranch };
@@ -119,7 +124,7 @@ function isAffected(target: Target, files: ChangedFiles | null): Affected {
     // Not listed, so not known by name: a runner must not take an empty list for "nothing changed".
     return { kind: "yes", files: { known: false, matched: [], total: 0, because: files.because } };
   }
-  const { matches, total } = matchPaths(createPathMatcher(target), files.paths, MAX_EVIDENCE_FILES);
+  const { matches, total } = matchPaths(target, files.paths, MAX_EVIDENCE_FILES);
   return {
     kind: total > 0 ? "yes" : "no",
     files: { known: true, matched: matches, total, compared: files.spec },

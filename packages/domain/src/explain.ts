@@ -34,6 +34,10 @@ export function explain({ reason, evidence, runType }: StoredDecision): string {
       return "The target has no integration: the one it used was deleted. Give it another.";
     case "target_disabled":
       return "The target is disabled.";
+    case "baseline":
+      return `A sweep found ${evidence.ref?.name ?? "the branch"} here when it first looked at it for this target: that is where the target begins, and it runs nothing.`;
+    case "run_limit":
+      return whyLimited(evidence);
     case "metadata_only":
     case "fork_not_allowed":
     case "not_a_command":
@@ -42,7 +46,6 @@ export function explain({ reason, evidence, runType }: StoredDecision): string {
     case "policy_ignored":
     case "policy_no_match":
     case "default_policy_disabled":
-    case "run_limit":
     case "closed":
       return `Ignored: ${reason.replaceAll("_", " ")}.`;
     default:
@@ -72,4 +75,10 @@ function whyOutside({ files, resolvedBy }: Evidence): string {
   if (files?.known === false)
     return `The changed files are not known (${files.because ?? ""}), and the target skips such events.`;
   return "No changed file is under the target's project root or matches one of its globs.";
+}
+
+function whyLimited({ runLimit }: Evidence): string {
+  if (runLimit === undefined) return "The event would have triggered more runs than one event may: none was.";
+  const { triggers, limit } = runLimit;
+  return `The event would have triggered ${String(triggers)} runs, and one event may trigger at most ${String(limit)}: none was. The limit is MAX_TRIGGERS_PER_EVENT.`;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { compileGlob } from "./glob.ts";
+import { compileGlob, literalStart } from "./glob.ts";
 import { GlobInvalidError } from "./glob-steps.ts";
 
 describe("a glob means what it means to doublestar", () => {
@@ -93,6 +93,18 @@ describe("a glob means what it means to doublestar", () => {
     const paths = ["x/a1.tf", "x/c1.tf", "b2.tf", "", "b2.tf/x", "x/a1.tf"];
     expect(paths.map(matches)).toEqual([true, false, true, false, false, true]);
   });
+});
+
+test.each([
+  ["modules/network/**", "modules/network/"],
+  ["/teams/a?", "teams/a"],
+  ["docs/README.md", "docs/README.md/"],
+  ["**/x", ""],
+  ["a\\*b", "a"],
+  ["{a,b}/c", ""],
+  ["a[", "a"],
+])("every match of %j begins with %j", (glob, start) => {
+  expect(literalStart(glob)).toBe(start);
 });
 
 describe("a glob that is not valid is refused with what is wrong and where", () => {
@@ -230,7 +242,7 @@ function segmentMatches(tokens: readonly string[], characters: readonly string[]
   return segmentMatches(rest, others);
 }
 
-test("a glob matches what one of its choices of alternatives matches, segment by segment", () => {
+test("a glob matches what one of its choices matches, segment by segment, and nothing that begins otherwise", () => {
   let matched = 0;
   fc.assert(
     fc.property(globTree, fc.array(somePath, { minLength: 1, maxLength: 10 }), (tree, paths) => {
@@ -239,7 +251,9 @@ test("a glob matches what one of its choices of alternatives matches, segment by
       for (const path of paths) {
         const expected = choices.some((tokens) => segmentsMatch(inSegments(tokens), path.split("/")));
         expect(matches(path), `${written(tree)} on ${path}`).toBe(expected);
-        if (expected) matched += 1;
+        if (!expected) continue;
+        matched += 1;
+        expect(`${path}/`.startsWith(literalStart(written(tree))), `${written(tree)} on ${path}`).toBe(true);
       }
     }),
     { numRuns: 1_000 },

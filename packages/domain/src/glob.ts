@@ -1,4 +1,5 @@
 import { type GlobStep, parseGlobSteps, SLASH } from "./glob-steps.ts";
+import { trimSlashes } from "./target.ts";
 
 // Where a state stands in its segment of the glob. A state is the index of a step and one of these, in one number.
 /** Something of this segment has been passed. */
@@ -41,6 +42,16 @@ export function compileGlob(glob: string): (path: string) => boolean {
     const text = `${path}/`;
     return text.startsWith(prefix) && text.endsWith(suffix) && matches(text);
   };
+}
+
+/**
+ * What every path that the glob matches begins with, a slash put at its end: read off the glob, which costs a fraction of
+ * compiling it. May be shorter than it could be; the glob need not be valid.
+ */
+export function literalStart(glob: string): string {
+  const trimmed = trimSlashes(glob);
+  const end = trimmed.search(/[*?[{\\]/);
+  return end === -1 ? `${trimmed}/` : trimmed.slice(0, end);
 }
 
 /** What every match begins with. This and the suffix tell most paths apart at once. */

@@ -1,6 +1,7 @@
 /**
- * Why a decision is what it is (rule 25): a closed list of stable codes. `held` is the twenty-first: rule 17 keeps a
- * tracked trigger for a person when the changed files are not known, and that state needs a name that people can read.
+ * Why a decision is what it is (rule 25): a closed list of stable codes. Two that rule 25 has no word for: `held`, because
+ * rule 17 keeps a tracked trigger for a person when the changed files are not known, and `baseline`, because the first head
+ * that a sweep sees runs nothing (rule 34).
  */
 export const REASONS = [
   "triggered",
@@ -24,6 +25,7 @@ export const REASONS = [
   "run_limit",
   "closed",
   "held",
+  "baseline",
 ] as const;
 
 export type Reason = (typeof REASONS)[number];

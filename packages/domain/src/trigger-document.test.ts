@@ -35,6 +35,7 @@ function aRecord(changes: Partial<TriggerRecord> = {}): TriggerRecord {
       id: "0199aaaa-0000-7000-8000-000000000002",
       requestId: "0b6b3d8e-8f5e-4b57-93a1-3f2f4f1f3b4c",
       receivedAt: "2026-11-24T08:59:59.000Z",
+      source: "webhook",
     },
     integration: { id: "0199aaaa-0000-7000-8000-000000000003", name: "Acme" },
     repository: { uuid: "{4c1a}", fullName: "acme/infra" },
@@ -100,6 +101,15 @@ test("changes say whether more files matched than are listed", () => {
     because: null,
   });
   expect(of(2).truncated).toBe(true);
+});
+
+test("what a sweep found says so", () => {
+  const record = aRecord();
+  const causeOf = (source: "webhook" | "sweep") =>
+    toTriggerDocument({ ...record, delivery: { ...record.delivery, source } }, { showLeaseToken: false })
+      .cause;
+  expect(causeOf("sweep").recovered_by).toBe("sweep");
+  expect(causeOf("webhook").recovered_by).toBeNull();
 });
 
 test("a tag is named as a tag", () => {

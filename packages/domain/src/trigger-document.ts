@@ -42,7 +42,12 @@ export interface TriggerRecord {
     readonly commit: CommitFacts | null;
     readonly actor: Actor | null;
   };
-  readonly delivery: { readonly id: string; readonly requestId: string; readonly receivedAt: string };
+  readonly delivery: {
+    readonly id: string;
+    readonly requestId: string;
+    readonly receivedAt: string;
+    readonly source: "webhook" | "sweep";
+  };
   readonly integration: { readonly id: string; readonly name: string };
   readonly repository: { readonly uuid: string | null; readonly fullName: string };
   readonly target: {
@@ -123,6 +128,7 @@ export interface TriggerDocument {
     readonly delivery_id: string;
     readonly request_id: string;
     readonly received_at: string;
+    readonly recovered_by: "sweep" | null;
   };
   readonly decision: {
     readonly id: string;
@@ -240,6 +246,7 @@ function toCause({ event, delivery, integration }: TriggerRecord): TriggerDocume
     delivery_id: delivery.id,
     request_id: delivery.requestId,
     received_at: delivery.receivedAt,
+    recovered_by: delivery.source === "sweep" ? "sweep" : null,
   };
 }
 

@@ -13,7 +13,7 @@ import {
 const QUICKLY = { params: { [constants.BROTLI_PARAM_QUALITY]: 0 } };
 
 const anyText = fc.string({ unit: "binary" });
-const deliveries: fc.Arbitrary<RawDelivery> = fc.record({
+const webhooks: fc.Arbitrary<RawDelivery> = fc.record({
   id: fc.uuid(),
   integrationId: fc.uuid(),
   requestId: anyText,
@@ -26,6 +26,10 @@ const deliveries: fc.Arbitrary<RawDelivery> = fc.record({
   headers: fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/), anyText),
   body: fc.uint8Array({ maxLength: 2_000 }),
 });
+const deliveries = fc.oneof(
+  webhooks,
+  webhooks.map((delivery): RawDelivery => ({ ...delivery, source: "sweep" })),
+);
 
 function aDelivery(body: Uint8Array): RawDelivery {
   return {

@@ -68,6 +68,11 @@ export interface RawDelivery {
   /** The few that are kept. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /**
+   * `sweep`: not a request of Bitbucket's. A sweep found what it says, and wrote it down as Bitbucket would have. Absent: a
+   * webhook. A release that does not know this fails such a job, and the sweep makes it again.
+   */
+  readonly source?: "sweep";
 }
 
 const headerSchema = z.array(
@@ -82,6 +87,7 @@ const headerSchema = z.array(
     receivedAt: z.string(),
     headers: z.record(z.string(), z.string()),
     bodyBytes: z.int().nonnegative(),
+    source: z.literal("sweep").exactOptional(),
   }),
 );
 

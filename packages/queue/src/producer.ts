@@ -21,6 +21,8 @@ export interface NewJob<Payload> {
    * Not all digits, without a colon. Absent = always a new job.
    */
   readonly jobId?: string;
+  /** It is not run before that. Absent = at once. */
+  readonly delayMs?: number;
 }
 
 /** Adds jobs to one queue. */
@@ -31,7 +33,7 @@ export interface Producer<Payload> {
    * not; what a job does must be harmless when done twice. `job_id_invalid` for an id that no queue takes.
    * `queue_closed` after `close`.
    */
-  add(payload: Payload, options?: Pick<NewJob<Payload>, "jobId">): Promise<string>;
+  add(payload: Payload, options?: Omit<NewJob<Payload>, "payload">): Promise<string>;
   /** The same for many, in one round trip. Not all or nothing: on a failure some may be stored. */
   addMany(jobs: readonly NewJob<Payload>[]): Promise<string[]>;
   /** Ends its connection. Await what was added first. */
@@ -58,15 +60,15 @@ export function createProducer<Payload>(
   }
 
   return {
-    async add(payload, { jobId } = {}) {
-      const options = jobOptions(definition, jobId);
+    async add(payload, job = {}) {
+      const options = jobOptions(definition, job);
       return run(async (queue) => idOf(await queue.add(definition.name, payload, options)));
     },
     async addMany(jobs) {
-      const bulk = jobs.map(({ payload, jobId }) => ({
+      const bulk = jobs.map(({ payload, ...job }) => ({
         name: definition.name,
         data: payload,
-        opts: jobOptions(definition, jobId),
+        opts: jobOptions(definition, job),
       }));
       return run(async (queue) => (await queue.addBulk(bulk)).map(idOf));
     },
@@ -74,7 +76,10 @@ export function createProducer<Payload>(
   };
 }
 
-function jobOptions({ retry }: QueueDefinition<unknown>, jobId: string | undefined): JobsOptions {
+function jobOptions(
+  { retry }: QueueDefinition<unknown>,
+  { jobId, delayMs }: Omit<NewJob<unknown>, "payload">,
+): JobsOptions {
   if (jobId !== undefined && (/^\d*$/.test(jobId) || jobId.includes(":"))) {
     throw new AppError("job_id_invalid", "A job id must not be empty, all digits or hold a colon", {
       retry: "never",
@@ -85,6 +90,7 @@ function jobOptions({ retry }: QueueDefinition<unknown>, jobId: string | undefin
     backoff: { type: BACKOFF_TYPE },
     stackTraceLimit: STACK_LINES_KEPT,
     ...(jobId === undefined ? {} : { jobId }),
+    ...(delayMs === undefined ? {} : { delay: delayMs }),
   };
 }
 

@@ -57,6 +57,21 @@ export async function learnCallLimit(
     ON CONFLICT (integration_id) DO UPDATE SET learned_calls_per_hour = excluded.learned_calls_per_hour`;
 }
 
+/** What a credential may ask in an hour, and how much of that is left; null: it was never used. */
+export async function findCallBudget(
+  db: Database,
+  integrationId: string,
+): Promise<{ readonly perHour: number; readonly remaining: number } | null> {
+  const [row] = await db.sql<{ perHour: number; remaining: number }[]>`
+    SELECT least(calls_per_hour, learned_calls_per_hour) AS per_hour,
+           greatest(0, least(calls_per_hour, learned_calls_per_hour) - coalesce((
+             SELECT sum(calls) FROM sluice.call_counts
+             WHERE call_counts.integration_id = call_budgets.integration_id AND minute > now() - interval '1 hour'
+           ), 0))::int AS remaining
+    FROM sluice.call_budgets WHERE integration_id = ${integrationId}`;
+  return row ?? null;
+}
+
 /** Calls left in the present hour, by integration; for the metrics. */
 export async function listRemainingCalls(
   db: Database,

@@ -3,6 +3,7 @@ import { AppError } from "@sluice/domain/app-error";
 
 import type { Database } from "./client.ts";
 import type { StoredTarget } from "./declared-state.ts";
+import { forgetBaselines, forgetBaselinesOfChanged } from "./swept-branches.ts";
 
 /** A target to write; `id` is null for a new one. */
 export interface TargetRow extends Omit<
@@ -88,6 +89,7 @@ async function findNamed(
 /** Inserts targets, or changes all but the space, kind and name of those that exist. */
 export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Promise<void> {
   if (rows.length === 0) return;
+  await forgetBaselinesOfChanged(tx, rows);
   await tx.sql`
     INSERT INTO sluice.targets
       (id, space_id, kind, name, external_id, integration_id, repository_id, tracked_branch, project_root, project_globs,
@@ -135,6 +137,7 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
 /** Removes targets; the rows stay, because triggers refer to them. */
 export async function removeTargets(tx: Database, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
+  await forgetBaselines(tx, ids);
   await tx.sql`
     UPDATE sluice.targets SET removed_at = now(), updated_at = now()
     WHERE id = ANY(${ids}::uuid[]) AND removed_at IS NULL`;
@@ -143,7 +146,12 @@ export async function removeTargets(tx: Database, ids: readonly string[]): Promi
 /** Takes from targets the integrations that are deleted (rule 5). */
 export async function detachTargets(tx: Database, integrationIds: readonly string[]): Promise<void> {
   if (integrationIds.length === 0) return;
-  await tx.sql`
+  const detached = await tx.sql<{ id: string }[]>`
     UPDATE sluice.targets SET integration_id = NULL, updated_at = now()
-    WHERE integration_id = ANY(${integrationIds}::uuid[]) AND removed_at IS NULL`;
+    WHERE integration_id = ANY(${integrationIds}::uuid[]) AND removed_at IS NULL
+    RETURNING id`;
+  await forgetBaselines(
+    tx,
+    detached.map(({ id }) => id),
+  );
 }

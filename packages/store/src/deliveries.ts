@@ -6,6 +6,8 @@ export interface DeliveryRow {
   readonly id: string;
   readonly integrationId: string;
   readonly requestId: string;
+  /** `sweep`: what it says was found by a sweep and told by nobody (rule 34). */
+  readonly source: "webhook" | "sweep";
   readonly hookId: string | null;
   readonly eventKey: string;
   readonly attempt: number;
@@ -48,13 +50,14 @@ export async function insertDeliveries(
         ${rows.map((row) => (row.failure === null ? null : JSON.stringify(row.failure)))}::text[],
         ${rows.map((row) => JSON.stringify(row.headers))}::text[],
         ${rows.map((row) => row.body.bytes)}::int[],
-        ${rows.map((row) => row.body.base64)}::text[]
+        ${rows.map((row) => row.body.base64)}::text[],
+        ${rows.map((row) => row.source)}::text[]
       ) AS given (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure,
-                  headers, body_bytes, body)
+                  headers, body_bytes, body, source)
     ), inserted AS (
       INSERT INTO sluice.deliveries
-        (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes)
-      SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at::timestamptz, outcome, failure::jsonb, body_bytes
+        (id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at, outcome, failure, body_bytes, source)
+      SELECT id, integration_id, request_id, hook_id, event_key, attempt, secret_version, received_at::timestamptz, outcome, failure::jsonb, body_bytes, source
       FROM given
       -- In one order everywhere, so that two workers with the same deliveries wait for each other instead of deadlocking.
       ORDER BY id

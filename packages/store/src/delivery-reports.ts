@@ -8,7 +8,7 @@ import { toRfc3339 } from "./rfc3339.ts";
 /** What became of a delivery. Times are RFC 3339. */
 export interface DeliveryReport extends Pick<
   DeliveryRow,
-  "id" | "requestId" | "eventKey" | "attempt" | "secretVersion" | "receivedAt" | "outcome"
+  "id" | "requestId" | "source" | "eventKey" | "attempt" | "secretVersion" | "receivedAt" | "outcome"
 > {
   readonly integration: { readonly id: string; readonly name: string };
   readonly recordedAt: string;
@@ -60,7 +60,7 @@ export async function findDeliveryReport(
   idOrRequestId: string,
 ): Promise<DeliveryReport | null> {
   const [delivery] = await db.sql<Omit<DeliveryReport, "events">[]>`
-    SELECT deliveries.id, request_id, event_key, attempt, secret_version, received_at, recorded_at, outcome, failure,
+    SELECT deliveries.id, request_id, source, event_key, attempt, secret_version, received_at, recorded_at, outcome, failure,
            body_bytes, json_build_object('id', integrations.id, 'name', integrations.name) AS integration
     FROM sluice.deliveries JOIN sluice.integrations ON integrations.id = deliveries.integration_id
     WHERE deliveries.id = (

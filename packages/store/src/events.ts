@@ -1,6 +1,7 @@
 import type { Actor, CommitFacts, Event, PushEvent } from "@sluice/domain/event";
 
 import type { Database } from "./client.ts";
+import type { DeliveryRow } from "./deliveries.ts";
 
 /** A normalised event on its way into the store. */
 export interface NewEvent {
@@ -24,6 +25,7 @@ export interface NewEvent {
   /** The hook that told it, and at which attempt. */
   readonly hookId: string | null;
   readonly attempt: number;
+  readonly source: DeliveryRow["source"];
 }
 
 /** An event that waits for its decisions. */
@@ -39,11 +41,9 @@ export interface PendingEvent {
   readonly branchArrival: number | null;
   /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
   readonly isPlaced: boolean;
+  readonly source: DeliveryRow["source"];
   readonly event: Event;
 }
-
-/** Room between two events, for pushes that are recorded late and belong before the second. */
-const SEQUENCE_STEP = 1024;
 
 /**
  * Draws ids and numbers for `count` events, both ascending. Drawn under the repository's lock, so that they follow the
@@ -51,7 +51,7 @@ const SEQUENCE_STEP = 1024;
  */
 export async function drawEvents(db: Database, count: number): Promise<Pick<NewEvent, "id" | "sequence">[]> {
   const rows = await db.sql<{ id: string; sequence: number }[]>`
-    SELECT uuidv7() AS id, nextval('sluice.event_sequence') * ${SEQUENCE_STEP} AS sequence
+    SELECT uuidv7() AS id, nextval('sluice.event_sequence') AS sequence
     FROM generate_series(1, ${count})`;
   return rows.toSorted((a, b) => a.sequence - b.sequence);
 }
@@ -191,6 +191,7 @@ interface StoredEvent {
   readonly forced: boolean;
   readonly branchArrival: number | null;
   readonly isPlaced: boolean;
+  readonly source: DeliveryRow["source"];
   readonly facts: StoredFacts;
 }
 
@@ -199,7 +200,7 @@ function selectPending(db: Database) {
     SELECT events.id, events.delivery_id, deliveries.request_id, deliveries.integration_id, events.sequence, events.received_at, events.kind,
            events.event_key, events.repository_id, repositories.uuid AS repository_uuid,
            repositories.full_name AS repository_full_name, events.ref_kind, events.ref_name, events.change,
-           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts,
+           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts, deliveries.source,
            (branches.chain IS DISTINCT FROM 'unsure') AS is_placed
     FROM sluice.events
     JOIN sluice.deliveries ON deliveries.id = events.delivery_id
@@ -241,6 +242,7 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
     repositoryId: row.repositoryId,
     branchArrival: row.branchArrival,
     isPlaced: row.isPlaced,
+    source: row.source,
     event: toEvent(row),
   };
 }

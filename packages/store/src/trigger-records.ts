@@ -39,6 +39,7 @@ interface Row extends Pick<
   readonly deliveryId: string;
   readonly requestId: string;
   readonly receivedAt: string;
+  readonly source: TriggerRecord["delivery"]["source"];
   readonly decisionId: string | null;
   readonly reason: Decision["reason"] | null;
   readonly evidence: Decision["evidence"] | null;
@@ -55,7 +56,7 @@ export async function listTriggerRecords(db: Database, ids: readonly string[]): 
            triggers.lease_token, triggers.lease_holder, triggers.lease_expires_at,
            json_build_object('id', triggers.run_id, 'url', triggers.run_url) AS run,
            events.kind AS event_kind, events.ref_kind, events.change, events.forced, events.facts,
-           deliveries.id AS delivery_id, deliveries.request_id, deliveries.received_at,
+           deliveries.id AS delivery_id, deliveries.request_id, deliveries.received_at, deliveries.source,
            json_build_object('id', integrations.id, 'name', integrations.name) AS integration,
            json_build_object('uuid', repositories.uuid, 'fullName', repositories.full_name) AS repository,
            json_build_object(
@@ -108,7 +109,12 @@ function toRecord(row: Row): TriggerRecord {
       commit: row.facts.commit ?? null,
       actor: row.facts.actor ?? null,
     },
-    delivery: { id: row.deliveryId, requestId: row.requestId, receivedAt: toRfc3339(row.receivedAt) },
+    delivery: {
+      id: row.deliveryId,
+      requestId: row.requestId,
+      receivedAt: toRfc3339(row.receivedAt),
+      source: row.source,
+    },
     integration: row.integration,
     repository: row.repository,
     target: row.target,

@@ -44,7 +44,7 @@ const FULL: TriggerRecord = {
     },
     actor: { uuid: "{1}", displayName: "A", kind: "user" },
   },
-  delivery: { id: ID, requestId: "0b6b3d8e-8f5e-4b57-93a1-3f2f4f1f3b4c", receivedAt: TIME },
+  delivery: { id: ID, requestId: "0b6b3d8e-8f5e-4b57-93a1-3f2f4f1f3b4c", receivedAt: TIME, source: "sweep" },
   integration: { id: ID, name: "Acme" },
   repository: { uuid: "{2}", fullName: "acme/infra" },
   target: {
@@ -70,6 +70,7 @@ const BARE: TriggerRecord = {
   moduleVersion: null,
   changes: { known: true, matched: [], total: 0 },
   previouslyTrackedSha: null,
+  delivery: { ...FULL.delivery, source: "webhook" },
   event: { ...FULL.event, refKind: null, change: null, commit: null, actor: null },
   repository: { uuid: null, fullName: "acme/infra" },
   target: { ...FULL.target, externalId: null, labels: [] },

@@ -3,12 +3,12 @@ import { isJsonContentType, parseDeliveryHeaders } from "@sluice/bitbucket/heade
 import { isSignatureHeader, verifySignature } from "@sluice/bitbucket/signature";
 import { AppError } from "@sluice/domain/app-error";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
+import { deliveryId } from "@sluice/queue/delivery-id";
 import type { Context, Handler } from "hono";
 import type { Logger } from "@sluice/runtime/logger";
 import type { DeliveryAnswer } from "@sluice/runtime/metrics";
 
 import type { BodyBudget } from "./body-budget.ts";
-import { deliveryId } from "./delivery-id.ts";
 import type { IntegrationCache } from "./integration-cache.ts";
 import { discardBody, readBody } from "./read-body.ts";
 

@@ -40,6 +40,39 @@ export const workerVariables = defineConfiguration({
     description: "Events for which one worker asks Bitbucket at once.",
     default: "32",
   },
+  retentionRawDays: {
+    name: "SLUICE_RETENTION_RAW_DAYS",
+    schema: integer({ min: 1, max: 36_500 }),
+    description:
+      "Days for which the bodies and headers of webhooks are kept. Of one that could not be read they stay as long as decisions.",
+    default: "30",
+  },
+  retentionDecisionsDays: {
+    name: "SLUICE_RETENTION_DECISIONS_DAYS",
+    schema: integer({ min: 1, max: 36_500 }),
+    description:
+      "Days for which deliveries are kept, with their events, decisions, and triggers that have ended. What is still needed stays longer.",
+    default: "90",
+  },
+  maxTriggersPerEvent: {
+    name: "MAX_TRIGGERS_PER_EVENT",
+    schema: integer({ min: 1, max: 100_000 }),
+    description: "Triggers that one event may make. One that would make more makes none, and says so.",
+    default: "500",
+  },
+  sweepIntervalMinutes: {
+    name: "SWEEP_INTERVAL_MINUTES",
+    schema: integer({ min: 0, max: 10_080 }),
+    description:
+      "How often the heads of tracked branches are compared with Bitbucket's, for pushes whose webhook never came. 0: only when `sluice sweep` asks for it.",
+    default: "15",
+  },
+  sweepGraceSeconds: {
+    name: "SWEEP_GRACE_SECONDS",
+    schema: integer({ min: 0, max: 86_400 }),
+    description: "How long the webhook of a push is waited for before the push counts as missed.",
+    default: "120",
+  },
   bitbucketApiUrl: {
     name: "BITBUCKET_API_URL",
     schema: url({ protocols: ["https", "http"], shape: "https://host/2.0" }),

@@ -235,7 +235,7 @@ describe("a bad delivery", () => {
     const { queue, close } = await worker.backend.openQueue(deliveriesQueue.name);
     expect(await queue.getWaitingCount()).toBe(1);
     await close();
-    await expect(handle([orphan])).rejects.toMatchObject({ code: "delivery_refused", retry: "never" });
+    await expect(handle([orphan])).rejects.toMatchObject({ code: "delivery_refused", retry: "backoff" });
   });
 });
 

@@ -10,10 +10,12 @@ import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
 import { listTargetsByRepository } from "@sluice/store/targets";
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 
+import { limitEvent } from "./decide-event.ts";
 import { createDecisionWriter } from "./write/decision-writer.ts";
 import type { WrittenDecision } from "./record/record-and-decide.ts";
 import { createRecorder } from "./record/record-deliveries.ts";
 import { resolveEvent } from "./resolve/resolve-event.ts";
+import { GAP_GRACE_MS } from "./resolve/settle-branch.ts";
 
 const POSTGRES_WAIT_MS = 2_000;
 
@@ -25,11 +27,13 @@ export interface PipelineOptions {
   readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
   /** From the receipt of a delivery to the commit of a trigger that it made. */
   readonly observeLatencyMs: (latencyMs: number) => void;
+  /** Of an event that would make more, none is made (rule 30). */
+  readonly maxTriggersPerEvent: number;
 }
 
 /** An event that gets a job, and the request that brought it, where that is known. */
 type QueuedEvent = Pick<PendingEvent, "id"> &
-  Partial<Pick<PendingEvent, "requestId">> & {
+  Partial<Pick<PendingEvent, "requestId" | "isPlaced">> & {
     /** It had a job before, which may still be kept, and would be taken for this one. */
     readonly isAnew?: boolean;
   };
@@ -45,11 +49,12 @@ export interface Pipeline {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { store, logger } = options;
+  const { store, logger, maxTriggersPerEvent } = options;
   const writer = createDecisionWriter(store);
   const recorder = createRecorder({
     store,
     logger,
+    maxTriggersPerEvent,
     requeue: async (delivery) => {
       await options.deliveries.add(await encodeDeliveries([delivery]));
     },
@@ -64,19 +69,24 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   async function enqueueEvents(events: readonly QueuedEvent[]): Promise<void> {
     await options.events.addMany(
-      events.map(({ id, requestId, isAnew = false }) => ({
+      events.map(({ id, requestId, isPlaced = true, isAnew = false }) => ({
         payload: { v: 1, eventId: id, ...(requestId === undefined ? {} : { requestId }) },
         jobId: isAnew ? `${id}-anew` : id,
+        ...(isPlaced ? {} : { delayMs: GAP_GRACE_MS }),
       })),
     );
   }
 
   function report({ decided, triggers }: WrittenDecision): void {
-    const { id: eventId, deliveryId, requestId, receivedAt } = decided.pending;
+    const { id: eventId, deliveryId, requestId, receivedAt, source } = decided.pending;
     const latencyMs = Date.now() - Date.parse(receivedAt);
     for (let made = 0; made < triggers; made += 1) options.observeLatencyMs(latencyMs);
     const targets = decided.decisions.length;
-    logger.info({ deliveryId, requestId, eventId, targets, triggers, latencyMs }, "event.decided");
+    const recovered = source === "sweep" ? { recoveredBy: source } : {};
+    logger.info(
+      { deliveryId, requestId, eventId, targets, triggers, latencyMs, ...recovered },
+      "event.decided",
+    );
   }
 
   return {
@@ -105,8 +115,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           ? []
           : ((await listTargetsByRepository(store, [repositoryId])).get(repositoryId) ?? []);
       const { clientOf } = options;
-      const decided = await resolveEvent({ pending, targets, store, clientOf, enqueueRecovered });
-      if (decided !== null) report({ decided, triggers: await writer.write(decided) });
+      const resolved = await resolveEvent({ pending, targets, store, clientOf, enqueueRecovered });
+      if (resolved === null) return;
+      const decided = limitEvent(resolved, maxTriggersPerEvent);
+      report({ decided, triggers: await writer.write(decided) });
     }),
     enqueueEvents,
     async drain() {

@@ -25,7 +25,9 @@ import { openStore, type Store } from "@sluice/store/client";
 import type { WorkerConfiguration } from "./config.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import { requeuePendingEvents } from "./repair/requeue-pending.ts";
+import { startRetention, type RetentionPolicy } from "./repair/retention.ts";
 import { runEvery, type Recurring } from "./repair/run-every.ts";
+import { startSweep } from "./repair/sweep.ts";
 import { createBitbucketClients } from "./resolve/bitbucket-clients.ts";
 import { createCallBudget } from "./resolve/call-budget.ts";
 
@@ -33,6 +35,7 @@ const REQUEUE_INTERVAL_MS = 30_000;
 const RETRY_FAILED_INTERVAL_MS = 10 * 60_000;
 const LEASE_INTERVAL_MS = 5_000;
 const BUDGET_INTERVAL_MS = 15_000;
+const MINUTE_MS = 60_000;
 
 const COUNTED_OUTCOMES: Readonly<Record<JobOutcome["kind"], CountedOutcome>> = {
   complete: "completed",
@@ -106,6 +109,7 @@ export async function startWorker(input: {
     events,
     clientOf: (integrationId) => clients.of(integrationId),
     observeLatencyMs: observeTriggerLatency(metrics),
+    maxTriggersPerEvent: configuration.maxTriggersPerEvent,
   });
   const onOutcome =
     (queue: string) =>
@@ -123,17 +127,32 @@ export async function startWorker(input: {
       onOutcome: onOutcome(eventsQueue.name),
     }),
   ];
+  const sweep = startSweep({
+    store,
+    logger,
+    deliveries,
+    queues: reader,
+    clientOf: (integrationId) => clients.of(integrationId),
+    intervalMs:
+      configuration.sweepIntervalMinutes === 0 ? null : configuration.sweepIntervalMinutes * MINUTE_MS,
+    graceMs: configuration.sweepGraceSeconds * 1_000,
+  });
   const recurring = startRecurringWork({
     store,
     logger,
     pipeline,
     administration,
     budgetRemaining: bitbucket.budgetRemaining,
+    retention: {
+      rawDays: configuration.retentionRawDays,
+      decisionsDays: configuration.retentionDecisionsDays,
+    },
   });
   return {
     url: server.url,
     async close(graceMs) {
       await Promise.all([
+        sweep.stop(),
         ...recurring.map((work) => work.stop()),
         ...consumers.map((consumer) => consumer.close(graceMs)),
       ]);
@@ -150,9 +169,11 @@ function startRecurringWork(input: {
   readonly pipeline: Pipeline;
   readonly administration: QueueAdministration;
   readonly budgetRemaining: (budget: { readonly credentialId: string; readonly remaining: number }) => void;
+  readonly retention: RetentionPolicy;
 }): Recurring[] {
-  const { store, logger, pipeline, administration, budgetRemaining } = input;
+  const { store, logger, pipeline, administration, budgetRemaining, retention } = input;
   return [
+    startRetention({ store, logger, policy: retention }),
     runEvery({
       name: "requeue-pending-events",
       intervalMs: REQUEUE_INTERVAL_MS,

@@ -25,7 +25,7 @@ export interface TestPipeline {
   begin(): Promise<void>;
   readonly integrationId: () => string;
   /** Another worker, on the same or on another store. Without a client it must not ask Bitbucket anything. */
-  newPipeline(store?: Store, client?: BitbucketClient): Pipeline;
+  newPipeline(store?: Store, client?: BitbucketClient, maxTriggersPerEvent?: number): Pipeline;
   /** Handles deliveries as one job. */
   handle(deliveries: readonly RawDelivery[], by?: Pipeline): Promise<void>;
   take(payload: DeliveriesPayload, by?: Pipeline): Promise<void>;
@@ -56,7 +56,7 @@ export async function startTestPipeline(database: {
   const latencies: number[] = [];
   let integrationId = "";
 
-  const newPipeline = (own = store, client?: BitbucketClient): Pipeline =>
+  const newPipeline = (own = store, client?: BitbucketClient, maxTriggersPerEvent = 500): Pipeline =>
     createPipeline({
       store: own,
       logger: createLogger({ service: "test", level: "silent", format: "json" }),
@@ -67,6 +67,7 @@ export async function startTestPipeline(database: {
           ? Promise.reject(new AppError("not_expected", "this test must not call Bitbucket"))
           : Promise.resolve(client),
       observeLatencyMs: (latencyMs) => void latencies.push(latencyMs),
+      maxTriggersPerEvent,
     });
   const pipeline = newPipeline();
 

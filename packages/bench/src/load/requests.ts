@@ -15,7 +15,7 @@ export interface PreparedRequest {
 /** Digits of `PreparedRequest.key`. */
 export const KEY_LENGTH = 12;
 /** Other heads of each template, so that a branch does not come back to a commit while an earlier push of it waits. */
-const VARIANTS = 224;
+const VARIANTS = 28;
 
 interface Prepared {
   readonly body: Buffer;
@@ -24,7 +24,7 @@ interface Prepared {
   readonly afterId: string;
 }
 
-/** An endless row of requests with one of 64 × 32 bodies, each with a request uuid of its own. */
+/** An endless row of requests with one of 512 × 28 bodies, each with a request uuid of its own. */
 export function prepareRequests(target: {
   readonly host: string;
   readonly path: string;

@@ -1,5 +1,5 @@
 /** A verified webhook, as the peers pass it on. */
-import { deliveryId } from "@sluice/ingress/delivery-id";
+import { deliveryId } from "@sluice/queue/delivery-id";
 import { normaliseDelivery } from "@sluice/bitbucket/normalise";
 import { decide, type Decision } from "@sluice/domain/decide";
 import type { PushEvent } from "@sluice/domain/event";

@@ -43,6 +43,12 @@ describe("a bar", () => {
     expect(judgeBars(report)).toMatchObject([{ isMet: true, ratio: { median: 2.5 } }]);
   });
 
+  test("that is a limit is met up to it", () => {
+    const limit = { title: "", key: "perSecond", of: "ours", to: "theirs" };
+    const bars = [2.5, 2.4].map((atMost) => ({ ...limit, atMost }));
+    expect(judgeBars({ ...report, bars })).toMatchObject([{ isMet: true }, { isMet: false }]);
+  });
+
   test("is not met when it was not measured", () => {
     expect(judgeBars({ ...report, measurements: [] })).toMatchObject([{ isMet: false, ratio: null }]);
   });
@@ -50,4 +56,8 @@ describe("a bar", () => {
 
 test("a range that rounding makes one number is not shown", () => {
   expect(formatSummary({ median: 1.234, min: 1.231, max: 1.2341 }, 2)).toBe("1.23");
+});
+
+test("what rounds to nothing has no sign", () => {
+  expect(formatSummary({ median: -0.1, min: -5, max: 0.2 }, 0)).toBe("0 (-5–0)");
 });

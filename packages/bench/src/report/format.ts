@@ -31,14 +31,23 @@ export function toTable(report: SuiteReport): Table {
 export function judgeBars(report: SuiteReport): readonly BarResult[] {
   return report.bars.map((bar) => {
     const ratio = ratioOf(report.measurements, bar);
-    return { bar, ratio, isMet: ratio !== null && ratio.median >= bar.atLeast };
+    return { bar, ratio, isMet: ratio !== null && reaches(bar, ratio.median) };
   });
+}
+
+function reaches(bar: Bar, ratio: number): boolean {
+  return "atLeast" in bar ? ratio >= bar.atLeast : ratio <= bar.atMost;
 }
 
 /** `12,345 (11,000–13,000)`, or the number alone where there is no range. */
 export function formatSummary({ median, min, max }: Summary, digits: number): string {
   const text = (value: number): string =>
-    value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    value.toLocaleString("en-US", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+      // No "-0".
+      signDisplay: "negative",
+    });
   return text(min) === text(max) ? text(median) : `${text(median)} (${text(min)}–${text(max)})`;
 }
 

@@ -1,6 +1,6 @@
 /** Work that waits before a worker starts: the same webhooks for everybody, in the form in which each expects them. */
 import { randomUUID } from "node:crypto";
-import { deliveryId } from "@sluice/ingress/delivery-id";
+import { deliveryId } from "@sluice/queue/delivery-id";
 import { openQueueBackend } from "@sluice/queue/backend";
 import { encodeDeliveries, type RawDelivery } from "@sluice/queue/delivery-codec";
 import { createProducer } from "@sluice/queue/producer";
@@ -25,25 +25,29 @@ export interface BacklogPlan {
 
 /** As many jobs as are stored in one call. */
 const JOBS_PER_CALL = 200;
-/** Calls under way at once, where a job is one delivery. */
-const PARALLEL_CALLS = 16;
+/** In the order of the webhooks, as one ingress stores them. */
+const JOBS_ENCODED_AT_ONCE = 16;
 
 /** Every webhook of a backlog, no two alike. */
 function* webhooks({ templates, seed, deliveries }: BacklogPlan): Generator<PeerDelivery> {
   for (let number = 0; number < deliveries; number += 1) {
     const template = templates[number % templates.length];
-    const round = Math.floor(number / templates.length);
     if (template === undefined) throw new Error("there are no templates");
-    yield {
-      integrationId: seed.integrationId,
-      requestId: randomUUID(),
-      hookId: "2c8a5b44-4f7e-4d7c-9d10-8f4b8f2f7a11",
-      eventKey: "repo:push",
-      attempt: 1,
-      receivedAt: new Date().toISOString(),
-      body: signVariant(template, { variant: round, after: round - 1 }, seed.secret).body,
-    };
+    yield createDelivery(template, Math.floor(number / templates.length), seed);
   }
+}
+
+/** A push of a template that goes on from the one of the round before; `round` is from 0. */
+export function createDelivery(template: WebhookTemplate, round: number, seed: Seed): PeerDelivery {
+  return {
+    integrationId: seed.integrationId,
+    requestId: randomUUID(),
+    hookId: "2c8a5b44-4f7e-4d7c-9d10-8f4b8f2f7a11",
+    eventKey: "repo:push",
+    attempt: 1,
+    receivedAt: new Date().toISOString(),
+    body: signVariant(template, { variant: round, after: round - 1 }, seed.secret).body,
+  };
 }
 
 /** Refs that a backlog moves. */
@@ -63,10 +67,9 @@ export async function fillOurQueue(plan: BacklogPlan, queueUrl: string, perJob: 
   const backend = openQueueBackend(parseQueueUrl(queueUrl));
   const producer = createProducer(backend, deliveriesQueue);
   try {
-    for (const groups of inBatches(inBatches(webhooks(plan), perJob), PARALLEL_CALLS)) {
-      await Promise.all(
-        groups.map(async (group) => producer.add(await encodeDeliveries(group.map(toRawDelivery)))),
-      );
+    for (const groups of inBatches(inBatches(webhooks(plan), perJob), JOBS_ENCODED_AT_ONCE)) {
+      const payloads = await Promise.all(groups.map((group) => encodeDeliveries(group.map(toRawDelivery))));
+      await producer.addMany(payloads.map((payload) => ({ payload })));
     }
   } finally {
     await producer.close();
@@ -129,7 +132,8 @@ async function openPeerQueue(peer: WorkerPeer, url: string): Promise<PeerQueue> 
   }
 }
 
-function toRawDelivery({ body, ...facts }: PeerDelivery): RawDelivery {
+/** As the ingress puts it into a job. */
+export function toRawDelivery({ body, ...facts }: PeerDelivery): RawDelivery {
   return {
     ...facts,
     id: deliveryId(facts.integrationId, facts.requestId),

@@ -1,6 +1,6 @@
 /**
- * A Bitbucket that knows one answer: every diffstat has the same files. The simulator computes real ones, and would take
- * the core that the worker under test needs.
+ * A Bitbucket that knows its answers beforehand: every diffstat of a repository has the same files. The simulator computes
+ * real ones, and would take the core that the worker under test needs.
  */
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -10,24 +10,31 @@ import type { RunningRole } from "../roles.ts";
 export const CHANGED_FOLDER = "network";
 const CHANGED_FILES = [`${CHANGED_FOLDER}/main.tf`, `${CHANGED_FOLDER}/routes.tf`, "README.md"];
 
-/** The role `diffstat`; ready with its URL. */
-export async function startDiffstatServer(): Promise<RunningRole> {
-  const values = CHANGED_FILES.map((path) => ({
-    type: "diffstat",
-    lines_added: 3,
-    lines_removed: 1,
-    status: "modified",
-    old: { path, type: "commit_file", escaped_path: path },
-    new: { path, type: "commit_file", escaped_path: path },
-  }));
-  const answer = Buffer.from(JSON.stringify({ values, pagelen: 1_000, size: values.length, page: 1 }));
-  const server = createServer((request, response) => {
-    const isDiffstat = request.url?.includes("/diffstat/") === true;
-    response.writeHead(isDiffstat ? 200 : 404, {
+/** One repository whose pushes change other files. */
+export interface DiffstatServerInput {
+  /** With braces. */
+  readonly repositoryUuid: string;
+  readonly files: readonly string[];
+}
+
+/** The role `diffstat`; ready with its URL. null = all repositories are alike. */
+export async function startDiffstatServer(input: DiffstatServerInput | null): Promise<RunningRole> {
+  const usual = diffstatOf(CHANGED_FILES);
+  const other =
+    input === null
+      ? null
+      : { address: encodeURIComponent(input.repositoryUuid), answer: diffstatOf(input.files) };
+  const answerOf = (url: string): Buffer | null => {
+    if (!url.includes("/diffstat/")) return null;
+    return other !== null && url.includes(other.address) ? other.answer : usual;
+  };
+  const server = createServer(({ url = "" }, response) => {
+    const answer = answerOf(url);
+    response.writeHead(answer === null ? 404 : 200, {
       "content-type": "application/json",
-      "content-length": isDiffstat ? answer.byteLength : 0,
+      "content-length": answer?.byteLength ?? 0,
     });
-    response.end(isDiffstat ? answer : undefined);
+    response.end(answer ?? undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -40,4 +47,17 @@ export async function startDiffstatServer(): Promise<RunningRole> {
       server.close();
     },
   };
+}
+
+/** A page of Bitbucket's, which has room for them all. */
+function diffstatOf(files: readonly string[]): Buffer {
+  const values = files.map((path) => ({
+    type: "diffstat",
+    lines_added: 3,
+    lines_removed: 1,
+    status: "modified",
+    old: { path, type: "commit_file", escaped_path: path },
+    new: { path, type: "commit_file", escaped_path: path },
+  }));
+  return Buffer.from(JSON.stringify({ values, pagelen: 1_000, size: values.length, page: 1 }));
 }

@@ -52,7 +52,8 @@ export function decisionsOf(sent: readonly PushDelivery[], targetsOf: TargetsOf)
 
 /**
  * Every decision with the trigger that it made and that trigger's history. A decision without its trigger, a trigger
- * without its decision or history, or a second one of any of them makes a line that `decisionsOf` does not have.
+ * without its decision or history, or a second one of any of them makes a line that `decisionsOf` does not have. That a
+ * newer push superseded a proposed trigger is left out.
  */
 export async function readDecisions(store: Store): Promise<readonly string[]> {
   const rows = await store.sql<{ line: string }[]>`
@@ -65,7 +66,8 @@ export async function readDecisions(store: Store): Promise<readonly string[]> {
     FULL JOIN sluice.triggers ON triggers.id = decisions.trigger_id
     LEFT JOIN sluice.targets ON targets.id = coalesce(decisions.target_id, triggers.target_id)
     LEFT JOIN LATERAL (
-      SELECT string_agg(state, ' ' ORDER BY at) AS states FROM sluice.trigger_history WHERE trigger_id = triggers.id
+      SELECT string_agg(state, ' ' ORDER BY at) AS states FROM sluice.trigger_history
+      WHERE trigger_id = triggers.id AND state <> 'superseded'
     ) AS history ON true`;
   return rows.map(({ line }) => line).toSorted();
 }

@@ -26,6 +26,10 @@ export const deliveries = sluice.table(
       .notNull()
       .references(() => integrations.id),
     requestId: text().notNull(),
+    /** `sweep`: what it says was found by a sweep and told by nobody (rule 34). */
+    source: text({ enum: ["webhook", "sweep"] })
+      .notNull()
+      .default("webhook"),
     /** X-Hook-UUID; null when not sent. */
     hookId: text(),
     eventKey: text().notNull(),
@@ -42,22 +46,30 @@ export const deliveries = sluice.table(
   },
   (t) => [
     uniqueIndex("deliveries_identity_key").on(t.integrationId, t.requestId),
-    index("deliveries_recorded_at_idx").on(t.recordedAt),
+    // With the id, so that retention goes on exactly where it stopped.
+    index("deliveries_recorded_at_idx").on(t.recordedAt, t.id),
     check("deliveries_outcome_check", sql`${t.outcome} IN ('events', 'no_events', 'unsupported', 'failed')`),
+    check("deliveries_source_check", sql`${t.source} IN ('webhook', 'sweep')`),
     check("deliveries_failure_check", sql`(${t.outcome} = 'failed') = (${t.failure} IS NOT NULL)`),
   ],
 );
 
 /** The bytes as they came, compressed. Apart from `deliveries`, so that raw data can go sooner than the record of what it meant. */
-export const deliveryBodies = sluice.table("delivery_bodies", {
-  deliveryId: uuid()
-    .primaryKey()
-    .references(() => deliveries.id, { onDelete: "cascade" }),
-  headers: jsonb().$type<Record<string, string>>().notNull(),
-  /** How `body` holds the bytes; see delivery-bodies.ts. */
-  encoding: text({ enum: ["identity", "brotli"] }).notNull(),
-  body: bytes().notNull(),
-});
+export const deliveryBodies = sluice.table(
+  "delivery_bodies",
+  {
+    deliveryId: uuid()
+      .primaryKey()
+      .references(() => deliveries.id, { onDelete: "cascade" }),
+    headers: jsonb().$type<Record<string, string>>().notNull(),
+    /** How `body` holds the bytes; see delivery-bodies.ts. */
+    encoding: text({ enum: ["identity", "brotli"] }).notNull(),
+    body: bytes().notNull(),
+    /** That of the delivery. Here too, so that retention finds the old ones among those that are left. */
+    recordedAt: time().notNull().defaultNow(),
+  },
+  (t) => [index("delivery_bodies_recorded_at_idx").on(t.recordedAt, t.deliveryId)],
+);
 
 /** Numbers events in the order in which they were recorded; drawn while the repository is locked. */
 export const eventSequence = sluice.sequence("event_sequence");
@@ -103,6 +115,10 @@ export const events = sluice.table(
     index("events_undecided_idx")
       .on(t.repositoryId, t.refName, t.sequence)
       .where(sql`${t.decidedAt} IS NULL`),
+    // For a question about a commit, which does not name the repository.
+    index("events_new_sha_idx")
+      .on(t.newSha.op("text_pattern_ops"))
+      .where(sql`${t.newSha} IS NOT NULL`),
     check("events_kind_check", sql`${t.kind} IN ('push', 'unsupported')`),
     check(
       "events_push_check",

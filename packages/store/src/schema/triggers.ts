@@ -135,9 +135,10 @@ export const decisions = sluice.table(
   (t) => [
     unique("decisions_identity_key").on(t.eventId, t.targetId).nullsNotDistinct(),
     index("decisions_target_idx").on(t.targetId, t.decidedAt),
+    // Its condition follows from `trigger_id = …`, so that the foreign key's check of a deleted trigger finds it too.
     uniqueIndex("decisions_trigger_key")
       .on(t.triggerId)
-      .where(sql`${t.outcome} = 'trigger'`),
+      .where(sql`${t.triggerId} IS NOT NULL`),
     check("decisions_outcome_check", sql`${t.outcome} IN ('trigger', 'hold', 'ignore')`),
   ],
 );

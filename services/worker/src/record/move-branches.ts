@@ -1,6 +1,7 @@
 import {
   continuesChain,
   placePush,
+  SWEEP_HOOK,
   type BranchMove,
   type BranchState,
   type RecordedPush,
@@ -82,21 +83,23 @@ async function moveBranch(
   if (event.kind !== "push") return;
   const { oldSha, newSha, change, commit } = event;
   const push = { oldSha, newSha, change, committedAt: commit?.date ?? null, hookId, attempt, sequence };
+  const isAwaited = hookId === SWEEP_HOOK;
   if (!continuesChain(push, branch.state)) branch.stored = await listRecentPushes(tx, branch.name, push);
   const place = placePush(push, branch.state, [...branch.stored, ...branch.ofBatch.values()]);
   if (place.kind === "moved") {
-    branch.ofBatch.set(index, { ...push, branchArrival: sequence, isToldAgain: false });
+    branch.ofBatch.set(index, { ...push, branchArrival: sequence, isToldAgain: false, isAwaited });
     await rearrange(tx, branch, place);
     branch.state = place.branch;
     return;
   }
   const { sequence: same, branchArrival } = place.push;
-  if (place.kind === "repeated") {
-    branch.ofBatch.set(index, { ...push, sequence: same, branchArrival, isToldAgain: false });
-  } else {
-    branch.ofBatch.set(index, { ...push, branchArrival, isToldAgain: true });
-    branch.state = place.branch;
-  }
+  branch.state = place.branch;
+  branch.ofBatch.set(
+    index,
+    place.kind === "repeated"
+      ? { ...push, sequence: same, branchArrival, isToldAgain: false, isAwaited }
+      : { ...push, branchArrival, isToldAgain: true, isAwaited },
+  );
 }
 
 /** Of the pushes that are in the store, and of those that will be. */

@@ -118,6 +118,7 @@ function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Loo
       receivedAt,
       hookId,
       attempt,
+      source: sourceOf(raw),
     };
   });
 }
@@ -145,7 +146,11 @@ function branchOf({ raw: { integrationId }, event }: FoundEvent) {
 }
 
 function toDeliveryRow({ raw, body, events, failure }: ReadDelivery): DeliveryRow {
-  return { ...raw, body, outcome: outcomeOf(events, failure), failure };
+  return { ...raw, source: sourceOf(raw), body, outcome: outcomeOf(events, failure), failure };
+}
+
+function sourceOf({ source }: RawDelivery): DeliveryRow["source"] {
+  return source ?? "webhook";
 }
 
 function outcomeOf(events: ReadDelivery["events"], failure: ReadDelivery["failure"]): DeliveryRow["outcome"] {

@@ -1,10 +1,12 @@
 import type { Target } from "@sluice/domain/target";
+import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
 import { saveBranches } from "@sluice/store/branches";
 import { insertEvents, type PendingEvent } from "@sluice/store/events";
 import { allAnswered, type Transaction } from "@sluice/store/transaction";
 
-import { decideEvent, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, limitEvent, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
 import { countTriggers, toDrafts } from "../write/draft.ts";
+import { branchesOf, deletionsOf, judgeBranches } from "../write/judge-branches.ts";
 import { checkDrafts, insertDrafts } from "../write/write-drafts.ts";
 import { placeDeliveries } from "./place-deliveries.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
@@ -34,26 +36,34 @@ export interface RecordedDeliveries {
 export async function recordAndDecide(
   tx: Transaction,
   deliveries: readonly ReadDelivery[],
+  { maxTriggersPerEvent }: { readonly maxTriggersPerEvent: number },
 ): Promise<RecordedDeliveries> {
   // 1. The deliveries, the locks, and what is to be known under them.
   const { events, moved, recoveredIds, targets, leftBehind } = await placeDeliveries(tx, deliveries);
   const targetsOf = ({ repositoryId }: PendingEvent): readonly Target[] =>
     repositoryId === null ? [] : (targets.get(repositoryId) ?? []);
-  const [waiting, ready] = split(events, (event) => needsBitbucket(event, targetsOf(event)));
-  const decided = ready.map((pending) =>
-    decideEvent({
-      pending,
-      targets: targetsOf(pending),
-      files: new Map(),
-      commitSha: pending.event.kind === "push" ? pending.event.newSha : null,
-    }),
+  // What a sweep found is rare, and needs to know more than is at hand here.
+  const [waiting, ready] = split(
+    events,
+    (event) => event.source === "sweep" || needsBitbucket(event, targetsOf(event)),
   );
+  const decided = ready.map((pending) => {
+    const commitSha = pending.event.kind === "push" ? pending.event.newSha : null;
+    const all = decideEvent({ pending, targets: targetsOf(pending), files: new Map(), commitSha });
+    return limitEvent(all, maxTriggersPerEvent);
+  });
   // 2. The branches as they are now, against which the triggers are checked.
-  const [, drafts] = await allAnswered([saveBranches(tx, moved), checkDrafts(tx, toDrafts(decided))]);
+  const ofTargets = events.filter((event) => targetsOf(event).length > 0);
+  const [, drafts, branches] = await allAnswered([
+    saveBranches(tx, moved),
+    checkDrafts(tx, toDrafts(decided)),
+    listBranchTriggers(tx, branchesOf(ofTargets), []),
+  ]);
   // 3. Everything else, and COMMIT behind it.
   await allAnswered([
     insertEvents(tx, events, new Set(ready.map(({ id }) => id))),
     insertDrafts(tx, drafts),
+    applyVerdicts(tx, judgeBranches(branches, drafts, deletionsOf(ready))),
     tx.commit(),
   ]);
   const made = countTriggers(drafts);

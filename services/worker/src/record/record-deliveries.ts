@@ -14,6 +14,8 @@ import { writeDeliveries } from "./write-deliveries.ts";
 export interface RecorderOptions {
   readonly store: Store;
   readonly logger: Logger;
+  /** Of an event that would make more, none is made (rule 30). */
+  readonly maxTriggersPerEvent: number;
   /** Queues one delivery in a job of its own. */
   readonly requeue: (delivery: RawDelivery) => Promise<void>;
   /** Gives jobs to events that are to be decided anew. */
@@ -46,8 +48,8 @@ const MAX_BYTES_PER_COMMIT = 4 * 1024 * 1024;
 export function createRecorder(options: RecorderOptions): Recorder {
   const commits = createGroupCommit<readonly ReadDelivery[], Written>({
     maxItems: MAX_JOBS_PER_COMMIT,
-    maxBytes: MAX_BYTES_PER_COMMIT,
-    sizeOf: (job) => job.reduce((bytes, { raw }) => bytes + raw.body.byteLength, 0),
+    maxWeight: MAX_BYTES_PER_COMMIT,
+    weightOf: (job) => job.reduce((bytes, { raw }) => bytes + raw.body.byteLength, 0),
     commit: (jobs) => commitJobs(jobs, options),
   });
   return {
@@ -63,9 +65,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         throw new AppError(
           "delivery_refused",
           "the delivery can be kept in no form; see delivery.refused in the log",
-          {
-            retry: "never",
-          },
+          { retry: "backoff" },
         );
       }
       await Promise.all(refused.map(options.requeue));
@@ -112,7 +112,7 @@ function take<T>(groups: Map<string, T[]>, deliveryId: string): T[] {
 /** All together; where the database refuses that, in halves, until the one that it refuses is alone. */
 async function writeOrSplit(deliveries: readonly ReadDelivery[], options: RecorderOptions): Promise<Written> {
   try {
-    const recorded = await withTransaction(options.store, (tx) => recordAndDecide(tx, deliveries));
+    const recorded = await withTransaction(options.store, (tx) => recordAndDecide(tx, deliveries, options));
     return { ...recorded, refused: [] };
   } catch (error) {
     if (isTransientDatabaseError(error)) throw error;

@@ -6,14 +6,17 @@ export interface Recurring {
   stop(): Promise<void>;
 }
 
-/** Runs `work` now and then `intervalMs` after each end; a failure is logged and does not end it. */
+/**
+ * Runs `work` now, or after `firstAfterMs`, and then `intervalMs` after each end; a failure is logged and does not end it.
+ */
 export function runEvery(input: {
   readonly name: string;
   readonly intervalMs: number;
+  readonly firstAfterMs?: number;
   readonly logger: Logger;
   readonly work: () => Promise<void>;
 }): Recurring {
-  const { name, intervalMs, logger, work } = input;
+  const { name, intervalMs, firstAfterMs = 0, logger, work } = input;
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
@@ -29,7 +32,8 @@ export function runEvery(input: {
   const start = (): void => {
     running = run();
   };
-  start();
+  if (firstAfterMs === 0) start();
+  else timer = setTimeout(start, firstAfterMs);
   return {
     stop() {
       stopped = true;

@@ -103,6 +103,36 @@ describe("asking Bitbucket", () => {
     expect([...files.keys()]).toHaveLength(50);
   });
 
+  test("targets that track other branches, or ran other commits last, are each answered for themselves", async () => {
+    const refuse = new AppError("bitbucket_not_found", "no");
+    const { getDiffstat } = bitbucket(({ spec }) => (spec.old === OLD ? refuse : [spec.old]));
+    const targets = [
+      aTarget({ id: "never ran" }),
+      aTarget({ id: "ran" }),
+      aTarget({ id: "ran too" }),
+      aTarget({ id: "ran another" }),
+      aTarget({ id: "tracks another", trackedBranch: "live" }),
+    ];
+    const lastTracked = new Map([
+      ["ran", RAN],
+      ["ran too", RAN],
+      ["ran another", NEW.replace("b", "d")],
+      ["tracks another", RAN],
+    ]);
+    const files = await findAffectedFiles({ event: aPush(), targets, lastTracked, getDiffstat });
+    const pathsOf = (id: string) => {
+      const seen = files.get(id);
+      return seen?.kind === "listed" ? seen.paths : seen?.kind;
+    };
+    expect(targets.map(({ id }) => pathsOf(id))).toEqual([
+      "unknown",
+      [RAN],
+      [RAN],
+      [NEW.replace("b", "d")],
+      ["live"],
+    ]);
+  });
+
   test.each(["bitbucket_not_found", "bitbucket_diff_timeout", "bitbucket_too_many_pages"])(
     "%s is asked a second way before the files count as unknown (rule 17)",
     async (code) => {

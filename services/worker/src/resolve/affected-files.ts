@@ -36,11 +36,18 @@ export async function findAffectedFiles(input: {
   readonly getDiffstat: GetDiffstat;
 }): Promise<ReadonlyMap<string, ChangedFiles>> {
   const asked = new Map<string, Promise<ChangedFiles>>();
+  const answers = new Map<string, ChangedFiles>();
   const files = new Map<string, ChangedFiles>();
   for (const target of input.targets) {
     if (!decisionNeedsFiles(input.event, target)) continue;
-    const ways = waysToCompare(input.event, target, input.lastTracked.get(target.id) ?? null);
-    files.set(target.id, await tryInTurn(ways, asked, input.getDiffstat));
+    const lastTracked = input.lastTracked.get(target.id) ?? null;
+    // All of a target that the ways depend on: thousands of targets have few of these between them.
+    const key = `${lastTracked ?? "none"} ${target.trackedBranch}`;
+    const answer =
+      answers.get(key) ??
+      (await tryInTurn(waysToCompare(input.event, target, lastTracked), asked, input.getDiffstat));
+    answers.set(key, answer);
+    files.set(target.id, answer);
   }
   return files;
 }

@@ -5,6 +5,7 @@ import type { PushEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/events";
+import { listBaselineTargets } from "@sluice/store/swept-branches";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
 
 import { decideEvent, isShort, needsBitbucket, needsHead, type DecidedEvent } from "../decide-event.ts";
@@ -31,25 +32,39 @@ interface Resolution {
 export async function resolveEvent(input: Resolution): Promise<DecidedEvent | null> {
   const { pending, targets } = input;
   const { event } = pending;
+  const baselineOf = await findBaselineTargets(input);
+  const asking = targets.filter(({ id }) => !baselineOf.has(id));
   // Its targets may have changed since it was given a job: what needs no credential must not wait for one.
-  if (event.kind !== "push" || !needsBitbucket(pending, targets)) {
+  if (event.kind !== "push" || !needsBitbucket(pending, asking)) {
     const commitSha = event.kind === "push" && !isShort(event.newSha) ? event.newSha : null;
-    return decideEvent({ pending, targets, files: new Map(), commitSha });
+    return decideEvent({ pending, targets, files: new Map(), commitSha, baselineOf });
   }
   try {
-    return await resolvePush({ ...input, event });
+    return await resolvePush({ ...input, event, baselineOf });
   } catch (error) {
     throw waitInsteadOfFailing(error);
   }
 }
 
-async function resolvePush(input: Resolution & { readonly event: PushEvent }): Promise<DecidedEvent | null> {
-  const { event, targets, store } = input;
+/** Only what a sweep found can be a baseline (rule 34). */
+async function findBaselineTargets({ pending, store }: Resolution): Promise<ReadonlySet<string>> {
+  const { source, event, repositoryId } = pending;
+  if (source !== "sweep" || event.kind !== "push" || repositoryId === null) return new Set();
+  return listBaselineTargets(store, { repositoryId, name: event.refName, ...event });
+}
+
+interface PushResolution extends Resolution {
+  readonly event: PushEvent;
+  readonly baselineOf: ReadonlySet<string>;
+}
+
+async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> {
+  const { event, targets, store, baselineOf } = input;
   const client = await input.clientOf(input.pending.integrationId);
   const pending = needsHead(input.pending, targets) ? await settlePlace({ ...input, client }) : input.pending;
   if (pending === null) return null;
   const newSha = await expandSha(client, event);
-  const asking = targets.filter((target) => decisionNeedsFiles(event, target));
+  const asking = targets.filter((target) => decisionNeedsFiles(event, target) && !baselineOf.has(target.id));
   const files = await findAffectedFiles({
     event: { ...event, newSha },
     targets: asking,
@@ -59,7 +74,7 @@ async function resolvePush(input: Resolution & { readonly event: PushEvent }): P
     ),
     getDiffstat: (query) => client.getDiffstat(event.repository, query),
   });
-  return decideEvent({ pending, targets, files, commitSha: newSha });
+  return decideEvent({ pending, targets, files, commitSha: newSha, baselineOf });
 }
 
 /** Short hashes become 40 digits before anything is keyed on them (rule 12). */

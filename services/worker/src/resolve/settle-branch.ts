@@ -14,7 +14,7 @@ import { lockOutClaims } from "@sluice/store/triggers";
 const PATIENCE_MS = 2 * 60_000;
 const ASK_AGAIN_MS = 5_000;
 /** Most gaps close by themselves so soon: two pushes overtook each other on the way. */
-const GRACE_MS = 1_000;
+export const GAP_GRACE_MS = 1_000;
 
 /** A branch of a repository, and where Bitbucket says it is; null when the repository hides it. */
 type Head = { readonly sha: string | null } | null;
@@ -33,7 +33,9 @@ export async function settlePlace(input: {
 }): Promise<PendingEvent | null> {
   const { pending, event, store, client } = input;
   const ageMs = Date.now() - Date.parse(pending.receivedAt);
-  if (ageMs < GRACE_MS) throw unsettled(`the push that ${event.refName} went on from has not come`, GRACE_MS);
+  if (ageMs < GAP_GRACE_MS) {
+    throw unsettled(`the push that ${event.refName} went on from has not come`, GAP_GRACE_MS);
+  }
   const head = await askHead(client, event);
   const recoveredIds: string[] = [];
   const settled = await withTransaction(store, async (tx) => {

@@ -16,15 +16,15 @@ export interface DecisionWriter {
 }
 
 const MAX_EVENTS_PER_COMMIT = 100;
-/** Counted as "bytes" of a batch: bounds the rows of one transaction; an event of more targets goes alone. */
+/** Bounds the rows of one transaction; an event of more targets goes alone. */
 const MAX_DECISIONS_PER_COMMIT = 2_000;
 
 /** Events that are decided while a transaction is under way share the next one. */
 export function createDecisionWriter(store: Store): DecisionWriter {
   const commits = createGroupCommit<DecidedEvent, number | Error>({
     maxItems: MAX_EVENTS_PER_COMMIT,
-    maxBytes: MAX_DECISIONS_PER_COMMIT,
-    sizeOf: (decided) => decided.decisions.length,
+    maxWeight: MAX_DECISIONS_PER_COMMIT,
+    weightOf: (decided) => decided.decisions.length,
     commit: (batch) => writeOrSplit(store, batch),
   });
   return {

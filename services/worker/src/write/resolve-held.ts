@@ -1,5 +1,7 @@
 import { AppError } from "@sluice/domain/app-error";
 import type { Evidence } from "@sluice/domain/decide";
+import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
+import type { BranchName } from "@sluice/store/branches";
 import type { Store } from "@sluice/store/client";
 import {
   findRepositoryOfEvent,
@@ -9,9 +11,10 @@ import {
 } from "@sluice/store/held-decisions";
 import { lockRepositories } from "@sluice/store/repositories";
 import { withTransaction } from "@sluice/store/transaction";
-import { insertTriggers, lockOutClaims } from "@sluice/store/triggers";
+import { insertTriggers, lockOutClaims, type NewTrigger } from "@sluice/store/triggers";
 
 import { withTriggerId, type Draft } from "./draft.ts";
+import { judgeBranches } from "./judge-branches.ts";
 import { markDuplicates } from "./mark-duplicates.ts";
 
 /** Which held targets of an event are to run; the others are not. */
@@ -30,7 +33,8 @@ export interface SettledTarget {
 
 /**
  * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
- * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14).
+ * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14). A proposed trigger after which
+ * something came is made, and superseded or canceled at once.
  * @returns what became of each decision that was held; empty when none was.
  * @throws AppError `target_not_held` for a name that is not among them; nothing is written then.
  */
@@ -52,7 +56,9 @@ export async function resolveHeldEvent(
       held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
     );
     const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
+    const branches = await listBranchTriggers(tx, triggers.slice(0, 1).map(toBranch), []);
     await insertTriggers(tx, triggers, by);
+    await applyVerdicts(tx, judgeBranches(branches, drafts));
     const settled: SettledTarget[] = [];
     for (const [place, { id, targetName }] of held.entries()) {
       const draft = drafts[place];
@@ -64,6 +70,11 @@ export async function resolveHeldEvent(
     }
     return settled;
   });
+}
+
+/** They are of one event, and so of one branch. */
+function toBranch({ repositoryId, refName }: NewTrigger): BranchName {
+  return { repositoryId, name: refName };
 }
 
 /** A mistyped name must not pass for "do not run". */

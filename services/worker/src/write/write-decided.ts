@@ -1,9 +1,11 @@
+import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
 import { expandEventSha, filterUndecided, markEventsDecided } from "@sluice/store/events";
 import { lockRepositories } from "@sluice/store/repositories";
 import { allAnswered, type Transaction } from "@sluice/store/transaction";
 
 import type { DecidedEvent } from "../decide-event.ts";
 import { countTriggers, toDrafts } from "./draft.ts";
+import { branchesOf, judgeBranches } from "./judge-branches.ts";
 import { checkDrafts, insertDrafts } from "./write-drafts.ts";
 
 /**
@@ -24,16 +26,18 @@ export async function writeDecided(tx: Transaction, batch: readonly DecidedEvent
     const sequence = undecided.get(decided.pending.id);
     return sequence === undefined ? [] : [{ ...decided, pending: { ...decided.pending, sequence } }];
   });
+  const freshIds = fresh.map(({ pending }) => pending.id);
   // 2. Against what is there, the triggers are checked.
-  const drafts = await checkDrafts(tx, toDrafts(fresh));
+  const [drafts, branches] = await allAnswered([
+    checkDrafts(tx, toDrafts(fresh)),
+    listBranchTriggers(tx, branchesOf(fresh.map(({ pending }) => pending)), freshIds),
+  ]);
   // 3. Everything is written, and COMMIT sent behind it.
   await allAnswered([
     insertDrafts(tx, drafts),
     expandShortShas(tx, fresh),
-    markEventsDecided(
-      tx,
-      fresh.map(({ pending }) => pending.id),
-    ),
+    markEventsDecided(tx, freshIds),
+    applyVerdicts(tx, judgeBranches(branches, drafts)),
     tx.commit(),
   ]);
   const made = countTriggers(drafts);

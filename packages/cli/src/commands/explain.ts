@@ -1,0 +1,52 @@
+import { type Command, InvalidArgumentError } from "commander";
+
+import type { RunCommand } from "../cli-context.ts";
+
+/** What the command line says. */
+export interface ExplainOptions {
+  readonly target?: string;
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+const HELP = `
+<what> is one of:
+  the id of a delivery, of Bitbucket's request (X-Request-UUID), of an event, or of a trigger
+  the commit that a push ended with, 7 to 40 of its digits
+  workspace/repository@branch: the latest events of the branch
+
+Exit code 4 when nothing is known of it; what may be the matter is said then.
+
+Examples:
+  $ sluice explain acme/infra@main
+  $ sluice explain 1c2d3e4 --target network
+  $ sluice explain 5f0d2c8e-…           the X-Request-UUID of Bitbucket's request history
+  $ sluice explain acme/infra@main --limit 50 --json`;
+
+const MAX_LIMIT = 100;
+
+/** `sluice explain` */
+export function addExplainCommand(program: Command, run: RunCommand): void {
+  program
+    .command("explain")
+    .description("say what became of a push, and why nothing ran")
+    .argument("<what>", "a delivery, request, event, trigger, commit, or workspace/repository@branch")
+    .option("--target <name>", "only what it meant for this stack or module")
+    .option("--limit <count>", "of the events that are found at most", parseLimit, 10)
+    .option("--json", "print JSON", false)
+    .addHelpText("after", HELP)
+    .action((what: string, options: ExplainOptions) =>
+      run(async (context) => {
+        const { explain } = await import("../explain-events.ts");
+        return explain(what, options, context);
+      }),
+    );
+}
+
+function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${String(MAX_LIMIT)}.`);
+  }
+  return limit;
+}

@@ -1,0 +1,179 @@
+/** What became of events, one by one: what a person reads who asks why nothing ran. */
+import type { Actor, CommitFacts } from "@sluice/domain/event";
+
+import type { Database } from "./client.ts";
+import type { DecisionReport, DeliveryReport, EventReport } from "./delivery-reports.ts";
+import type { ReferredEvent } from "./event-references.ts";
+import { toRfc3339 } from "./rfc3339.ts";
+import { listTriggerStandings, type TriggerStanding } from "./trigger-standings.ts";
+
+/** A delivery, the event of it that was asked for, and what that meant. Times are RFC 3339. */
+export interface EventExplanation {
+  readonly delivery: Omit<DeliveryReport, "events" | "bodyBytes" | "secretVersion">;
+  /** Null: the delivery gave none. */
+  readonly event: ExplainedEvent | null;
+  /** Those that were asked for: what runs first, and last what lies outside of what was changed. */
+  readonly decisions: readonly ExplainedDecision[];
+  readonly hasMoreDecisions: boolean;
+}
+
+export interface ExplainedEvent extends Omit<EventReport, "decisions"> {
+  /** Null where `repository` is. */
+  readonly repositoryId: string | null;
+  readonly forced: boolean;
+  /** The same hook had told the same push before. */
+  readonly isToldAgain: boolean;
+  /** Null when Bitbucket did not say. */
+  readonly actor: Actor | null;
+  readonly commit: CommitFacts | null;
+}
+
+export interface ExplainedDecision extends Omit<DecisionReport, "eventId" | "deliveryId" | "triggerId"> {
+  /** The trigger that it made; null when it made none. */
+  readonly trigger: TriggerStanding | null;
+  /** The trigger because of which it made none (a duplicate, a stale push); null when there is none such. */
+  readonly insteadOf: TriggerStanding | null;
+}
+
+/** Which decisions are of interest; those that concern no target, but the event as a whole, always are. */
+export type DecisionChoice =
+  /** Of an event that was named by a trigger: the one that made it. */
+  { readonly kind: "all" } | { readonly kind: "targets"; readonly ids: readonly string[] };
+
+/** As many decisions of an event as are shown. */
+const MAX_DECISIONS = 100;
+
+/**
+ * Explains events, in the order given; at most `MAX_DECISIONS` decisions of each. By primary keys, and by
+ * `decisions_identity_key` for each event.
+ */
+export async function explainEvents(
+  db: Database,
+  referred: readonly ReferredEvent[],
+  choice: DecisionChoice,
+): Promise<EventExplanation[]> {
+  const [events, decisions] = await Promise.all([
+    listEvents(db, referred),
+    listDecisions(db, referred, choice),
+  ]);
+  const standings = await listTriggerStandings(db, [...new Set(decisions.flatMap(triggersOf))]);
+  return events.map(({ delivery, event }) => {
+    const own = event === null ? [] : decisions.filter(({ eventId }) => eventId === event.id);
+    return {
+      delivery,
+      event,
+      decisions: own.slice(0, MAX_DECISIONS).map((row) => toDecision(row, standings)),
+      hasMoreDecisions: own.length > MAX_DECISIONS,
+    };
+  });
+}
+
+interface EventRow {
+  readonly delivery: EventExplanation["delivery"];
+  readonly event:
+    | (Omit<ExplainedEvent, "actor" | "commit"> & {
+        readonly facts: { readonly actor?: Actor; readonly commit?: CommitFacts };
+      })
+    | null;
+}
+
+async function listEvents(
+  db: Database,
+  referred: readonly ReferredEvent[],
+): Promise<Pick<EventExplanation, "delivery" | "event">[]> {
+  const rows = await db.sql<EventRow[]>`
+    SELECT json_build_object(
+             'id', deliveries.id, 'requestId', request_id, 'source', source, 'eventKey', deliveries.event_key, 'attempt', attempt,
+             'receivedAt', deliveries.received_at, 'recordedAt', deliveries.recorded_at, 'outcome', outcome,
+             'failure', failure, 'integration', json_build_object('id', integrations.id, 'name', integrations.name)
+           ) AS delivery,
+           CASE WHEN events.id IS NOT NULL THEN json_build_object(
+             'id', events.id, 'index', index, 'kind', kind, 'repository', full_name,
+             'repositoryId', events.repository_id, 'refKind', ref_kind, 'refName', ref_name, 'change', change,
+             'oldSha', old_sha, 'newSha', new_sha, 'forced', forced, 'isToldAgain', told_again, 'facts', facts,
+             'decidedAt', decided_at
+           ) END AS event
+    FROM unnest(
+      ${referred.map(({ deliveryId }) => deliveryId)}::uuid[], ${referred.map(({ eventId }) => eventId)}::uuid[]
+    ) WITH ORDINALITY AS wanted (delivery_id, event_id, place)
+    JOIN sluice.deliveries ON deliveries.id = wanted.delivery_id
+    JOIN sluice.integrations ON integrations.id = deliveries.integration_id
+    LEFT JOIN sluice.events ON events.id = wanted.event_id
+    LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
+    ORDER BY wanted.place`;
+  return rows.map(({ delivery, event }) => ({
+    delivery: {
+      ...delivery,
+      receivedAt: toRfc3339(delivery.receivedAt),
+      recordedAt: toRfc3339(delivery.recordedAt),
+    },
+    event: event === null ? null : toEvent(event),
+  }));
+}
+
+function toEvent({ facts, decidedAt, ...event }: NonNullable<EventRow["event"]>): ExplainedEvent {
+  return {
+    ...event,
+    decidedAt: decidedAt === null ? null : toRfc3339(decidedAt),
+    actor: facts.actor ?? null,
+    commit: facts.commit ?? null,
+  };
+}
+
+type DecisionRow = Omit<DecisionReport, "deliveryId">;
+
+/** One more of each event than is shown, which says that there are others. */
+async function listDecisions(
+  db: Database,
+  referred: readonly ReferredEvent[],
+  choice: DecisionChoice,
+): Promise<readonly DecisionRow[]> {
+  const isChosen =
+    choice.kind === "all"
+      ? db.sql`(wanted.trigger_id IS NULL OR decisions.trigger_id = wanted.trigger_id)`
+      : db.sql`(decisions.target_id IS NULL OR decisions.target_id = ANY(${choice.ids}::uuid[]))`;
+  return db.sql<DecisionRow[]>`
+    SELECT decision.*
+    FROM unnest(
+      ${referred.map(({ eventId }) => eventId)}::uuid[], ${referred.map(({ triggerId }) => triggerId)}::uuid[]
+    ) WITH ORDINALITY AS wanted (event_id, trigger_id, place)
+    CROSS JOIN LATERAL (
+      SELECT decisions.id, decisions.event_id, decisions.outcome, decisions.run_type, decisions.reason,
+             decisions.evidence, decisions.trigger_id, decisions.decided_at,
+             CASE WHEN targets.id IS NOT NULL THEN json_build_object(
+               'id', targets.id, 'kind', targets.kind, 'name', targets.name, 'space', spaces.name
+             ) END AS target,
+             array_position(ARRAY['trigger', 'hold', 'ignore'], decisions.outcome)
+               + (decisions.reason = 'outside_project_root')::int AS rank,
+             spaces.name AS space_name, targets.kind AS target_kind, targets.name AS target_name
+      FROM sluice.decisions
+      LEFT JOIN sluice.targets ON targets.id = decisions.target_id
+      LEFT JOIN sluice.spaces ON spaces.id = targets.space_id
+      WHERE decisions.event_id = wanted.event_id AND ${isChosen}
+      ORDER BY rank, space_name, target_kind, target_name LIMIT ${MAX_DECISIONS + 1}
+    ) AS decision
+    ORDER BY wanted.place, rank, space_name, target_kind, target_name`;
+}
+
+function triggersOf({ triggerId, evidence }: DecisionRow): string[] {
+  return [triggerId, insteadOfId(evidence)].filter((id) => id !== null);
+}
+
+function insteadOfId({ duplicateOf, overtakenBy }: DecisionRow["evidence"]): string | null {
+  return duplicateOf?.triggerId ?? overtakenBy?.triggerId ?? null;
+}
+
+function toDecision(row: DecisionRow, standings: ReadonlyMap<string, TriggerStanding>): ExplainedDecision {
+  const otherId = insteadOfId(row.evidence);
+  return {
+    id: row.id,
+    target: row.target,
+    outcome: row.outcome,
+    runType: row.runType,
+    reason: row.reason,
+    evidence: row.evidence,
+    decidedAt: toRfc3339(row.decidedAt),
+    trigger: row.triggerId === null ? null : (standings.get(row.triggerId) ?? null),
+    insteadOf: otherId === null ? null : (standings.get(otherId) ?? null),
+  };
+}
