@@ -36,7 +36,7 @@ export function orderMoves(moves: readonly Move[], ends: KnownEnds): MoveOrder {
   const groups = groupConnected(moves).toSorted((a, b) =>
     compareTexts(firstMade(moves, a), firstMade(moves, b)),
   );
-  const trails = groups.map((group) => findBestTrail(moves, group, ends));
+  const trails = groups.map((group) => walkLine(moves, group) ?? findBestTrail(moves, group, ends));
   const ranked = trails.toSorted((a, b) => rankTrail(moves, a, ends) - rankTrail(moves, b, ends));
   const order = ranked.flat();
   const isCircle =
@@ -53,18 +53,45 @@ function firstMade(moves: readonly Move[], group: readonly number[]): string {
 }
 
 /** Groups of places, ascending, that share no commit. */
-function groupConnected(moves: readonly Move[]): number[][] {
-  let groups: { readonly commits: ReadonlySet<string>; readonly places: readonly number[] }[] = [];
-  for (const [place, { from, to }] of moves.entries()) {
-    const isTouched = ({ commits }: (typeof groups)[number]) => commits.has(from) || commits.has(to);
-    const touched = groups.filter(isTouched);
-    const joined = {
-      commits: new Set([from, to, ...touched.flatMap(({ commits }) => [...commits])]),
-      places: [...touched.flatMap(({ places }) => places), place],
-    };
-    groups = [...groups.filter((group) => !isTouched(group)), joined];
+function groupConnected(moves: readonly Move[]): (readonly number[])[] {
+  const parents = new Map<string, string>();
+  const rootOf = (commit: string): string => {
+    let root = commit;
+    for (let parent = parents.get(root); parent !== undefined; parent = parents.get(root)) root = parent;
+    if (root !== commit) parents.set(commit, root);
+    return root;
+  };
+  for (const { from, to } of moves) {
+    const [one, other] = [rootOf(from), rootOf(to)];
+    if (one !== other) parents.set(one, other);
   }
-  return groups.map(({ places }) => places.toSorted((a, b) => a - b));
+  const groups = new Map<string, number[]>();
+  for (const [place, { from }] of moves.entries()) {
+    const group = groups.get(rootOf(from));
+    if (group === undefined) groups.set(rootOf(from), [place]);
+    else group.push(place);
+  }
+  return [...groups.values()];
+}
+
+/** The only order of moves of which no two leave, and no two come to, the same commit; null when there are such. */
+function walkLine(moves: readonly Move[], group: readonly number[]): readonly number[] | null {
+  const leaving = new Map<string, number>();
+  const reached = new Set<string>();
+  for (const place of group) {
+    const move = moves[place];
+    if (move === undefined || leaving.has(move.from) || reached.has(move.to)) return null;
+    leaving.set(move.from, place);
+    reached.add(move.to);
+  }
+  const first = group.find((place) => !reached.has(moves[place]?.from ?? ""));
+  if (first === undefined) return null;
+  const line: number[] = [];
+  for (let place: number | undefined = first; place !== undefined;) {
+    line.push(place);
+    place = leaving.get(moves[place]?.to ?? "");
+  }
+  return line;
 }
 
 /** The group at the known start comes first, the one at the known head last; the others keep their order. */
