@@ -5,25 +5,17 @@ import type { Database } from "./client.ts";
 
 /** As many of a branch's pushes as are looked at; one that comes later than that is not placed among them. */
 const MAX_PUSHES = 500;
-/** Of these, as many as are always of interest: they tell what the head is. Retention leaves them. */
+/** As many of a branch's latest pushes as retention leaves, however old: they tell what the head is. */
 export const LATEST_PUSHES = 30;
 
 /** After so long the webhook of a push that a sweep found is not expected any more. */
 const AWAITED_FOR_MINUTES = 60;
 
-/**
- * The latest recorded pushes of a branch, those that are told twice included; back to the one that `late` stands beside,
- * where that is given. The caller holds the repository's lock.
- */
-export async function listRecentPushes(
-  db: Database,
-  branch: BranchName,
-  late: { readonly oldSha: string | null; readonly newSha: string | null } | null,
-): Promise<RecordedPush[]> {
+/** The latest recorded pushes of a branch, those that are told twice included. The caller holds the repository's lock. */
+export async function listRecentPushes(db: Database, branch: BranchName): Promise<RecordedPush[]> {
   return db.sql<RecordedPush[]>`
     WITH recent AS (
-      SELECT delivery_id, sequence, old_sha, new_sha, change, branch_arrival, facts, told_again, recorded_at,
-             row_number() OVER (ORDER BY sequence DESC) AS place
+      SELECT delivery_id, sequence, old_sha, new_sha, change, branch_arrival, facts, told_again, recorded_at
       FROM sluice.events
       WHERE repository_id = ${branch.repositoryId} AND ref_kind = 'branch' AND ref_name = ${branch.name}
       ORDER BY sequence DESC LIMIT ${MAX_PUSHES}
@@ -31,10 +23,7 @@ export async function listRecentPushes(
     SELECT recent.sequence, old_sha, new_sha, change, branch_arrival, facts -> 'commit' ->> 'date' AS committed_at,
            deliveries.hook_id, deliveries.attempt, told_again AS is_told_again,
            deliveries.source = 'sweep' AND recent.recorded_at > now() - ${AWAITED_FOR_MINUTES} * interval '1 minute' AS is_awaited
-    FROM recent JOIN sluice.deliveries ON deliveries.id = recent.delivery_id
-    WHERE place <= ${LATEST_PUSHES} OR place <= (
-      SELECT max(place) FROM recent WHERE old_sha = ${late?.newSha ?? null} OR new_sha = ${late?.oldSha ?? null}
-    )`;
+    FROM recent JOIN sluice.deliveries ON deliveries.id = recent.delivery_id`;
 }
 
 /**

@@ -17,7 +17,7 @@ import {
 } from "./written-rows.ts";
 
 /** For polling. Longer than the 10 to 20 s after which the jobs of a dead worker are taken by another. */
-export const WAIT = { timeout: 90_000, interval: 50 };
+export const WAIT = { timeout: 40_000, interval: 50 };
 
 export const ACCEPTED = { status: 202, retryAfter: null };
 export const COME_BACK = { status: 503, retryAfter: expect.stringMatching(/^[1-9]\d*$/) };

@@ -26,7 +26,7 @@ const CUT_OFF = { code: 1, signal: null };
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 120_000 }, (choice) => {
+describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 60_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("to a service", () => {
     let servers: FaultServers;
     let installation: Installation;

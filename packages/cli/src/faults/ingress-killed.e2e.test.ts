@@ -19,7 +19,7 @@ const KILLED_AFTER = [1, 40, 150];
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("an ingress, with the queue on $queue", { timeout: 120_000 }, (choice) => {
+describe.each(choices)("an ingress, with the queue on $queue", { timeout: 60_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("killed in the middle of a burst", () => {
     let servers: FaultServers;
     let installation: Installation;

@@ -31,7 +31,7 @@ const points: readonly PausePoint[] = [
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("a worker, with the queue on $queue", { timeout: 120_000 }, (choice) => {
+describe.each(choices)("a worker, with the queue on $queue", { timeout: 90_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("killed", () => {
     let servers: FaultServers;
     let installation: Installation;

@@ -15,7 +15,7 @@ import { pushTo, sendPush } from "./push-delivery.ts";
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("with the queue on $queue", { timeout: 120_000 }, (choice) => {
+describe.each(choices)("with the queue on $queue", { timeout: 60_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("a push that no ingress was there for", () => {
     let servers: FaultServers;
     let installation: Installation;

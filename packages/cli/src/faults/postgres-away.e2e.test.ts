@@ -28,7 +28,7 @@ const DEATHS = 6;
 
 const [onRedis] = await listQueueChoices(inject("redisUrl"));
 
-describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeout: 120_000 }, () => {
+describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeout: 90_000 }, () => {
   let servers: FaultServers;
   let installation: Installation;
   let repository: Repository;

@@ -25,7 +25,7 @@ const DEATHS = 6;
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("the server of a queue on $queue", { timeout: 120_000 }, (choice) => {
+describe.each(choices)("the server of a queue on $queue", { timeout: 90_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("away and back", () => {
     let servers: FaultServers;
     let installation: Installation;

@@ -34,7 +34,7 @@ const BRANCHES = ["main", "one", "two", "three", "four", "five"];
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("two workers, with the queue on $queue", { timeout: 180_000 }, (choice) => {
+describe.each(choices)("two workers, with the queue on $queue", { timeout: 120_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("killed again and again", () => {
     let servers: FaultServers;
     let undisturbed: Installation;

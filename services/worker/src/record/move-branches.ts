@@ -24,11 +24,16 @@ export interface MovedBranches {
 interface BranchInMotion {
   readonly name: BranchName;
   state: BranchState | null;
-  /** Those of its pushes in the store that the last one which did not go on from the head had to be looked for among. */
-  stored: readonly RecordedPush[];
+  /** Its pushes in the store; null until one comes that has to be looked for among them. */
+  stored: StoredPush[] | null;
   /** Pushes of this batch, by the places of their events. */
   readonly ofBatch: Map<number, RecordedPush>;
-  readonly recoveredIds: string[];
+}
+
+/** A push as it is in the store, and as the batch leaves it. */
+interface StoredPush {
+  readonly before: RecordedPush;
+  now: RecordedPush;
 }
 
 /**
@@ -49,13 +54,14 @@ export async function moveBranches(
     const branch = branches.get(key) ?? {
       name,
       state: known.get(key) ?? null,
-      stored: [],
+      stored: null,
       ofBatch: new Map(),
-      recoveredIds: [],
     };
     branches.set(key, branch);
     await moveBranch(tx, branch, place, event);
   }
+  const recoveredIds: string[] = [];
+  for (const branch of branches.values()) recoveredIds.push(...(await rearrangeStored(tx, branch)));
   const placed = new Map(
     [...branches.values()].flatMap(({ state, ofBatch }) =>
       [...ofBatch].map(([place, { sequence, branchArrival, isToldAgain }]) => [
@@ -69,7 +75,7 @@ export async function moveBranches(
     moved: [...branches.values()].flatMap(({ name, state }) =>
       state === null ? [] : [{ ...name, ...state }],
     ),
-    recoveredIds: [...branches.values()].flatMap(({ recoveredIds }) => recoveredIds),
+    recoveredIds,
   };
 }
 
@@ -84,16 +90,17 @@ async function moveBranch(
   const { oldSha, newSha, change, commit } = event;
   const push = { oldSha, newSha, change, committedAt: commit?.date ?? null, hookId, attempt, sequence };
   const isAwaited = hookId === SWEEP_HOOK;
-  if (!continuesChain(push, branch.state)) branch.stored = await listRecentPushes(tx, branch.name, push);
-  const place = placePush(push, branch.state, [...branch.stored, ...branch.ofBatch.values()]);
+  if (!continuesChain(push, branch.state)) branch.stored ??= await listStored(tx, branch.name);
+  const stored = branch.stored?.map(({ now }) => now) ?? [];
+  const place = placePush(push, branch.state, [...stored, ...branch.ofBatch.values()]);
+  branch.state = place.branch;
   if (place.kind === "moved") {
     branch.ofBatch.set(index, { ...push, branchArrival: sequence, isToldAgain: false, isAwaited });
-    await rearrange(tx, branch, place);
-    branch.state = place.branch;
+    for (const one of branch.stored ?? []) one.now = afterMove(one.now, place);
+    for (const [at, one] of branch.ofBatch) branch.ofBatch.set(at, afterMove(one, place));
     return;
   }
   const { sequence: same, branchArrival } = place.push;
-  branch.state = place.branch;
   branch.ofBatch.set(
     index,
     place.kind === "repeated"
@@ -102,26 +109,31 @@ async function moveBranch(
   );
 }
 
-/** Of the pushes that are in the store, and of those that will be. */
-async function rearrange(tx: Database, branch: BranchInMotion, move: BranchMove): Promise<void> {
-  const { recovered, sequences } = move;
-  if (recovered.length === 0 && sequences.size === 0) return;
-  const own = new Set(recovered.map(({ sequence }) => sequence));
-  const isTouched = ({ sequence, isToldAgain }: RecordedPush) =>
-    isToldAgain ? own.has(sequence) : sequences.has(sequence);
-  const rearranged = (push: RecordedPush): RecordedPush => {
-    if (!isTouched(push)) return push;
-    const sequence = sequences.get(push.sequence) ?? push.sequence;
-    return push.isToldAgain
-      ? { ...push, isToldAgain: false, branchArrival: push.sequence, sequence }
-      : { ...push, sequence };
-  };
-  if (branch.stored.some(isTouched)) {
-    await lockOutClaims(tx);
-    branch.recoveredIds.push(...(await rearrangePushes(tx, branch.name, move)));
-    branch.stored = branch.stored.map(rearranged);
-  }
-  for (const [index, push] of branch.ofBatch) branch.ofBatch.set(index, rearranged(push));
+async function listStored(tx: Database, name: BranchName): Promise<StoredPush[]> {
+  return (await listRecentPushes(tx, name)).map((push) => ({ before: push, now: push }));
+}
+
+function afterMove(push: RecordedPush, { recovered, sequences }: BranchMove): RecordedPush {
+  const isRecovered = push.isToldAgain && recovered.some(({ sequence }) => sequence === push.sequence);
+  if (push.isToldAgain && !isRecovered) return push;
+  const sequence = sequences.get(push.sequence) ?? push.sequence;
+  return isRecovered
+    ? { ...push, isToldAgain: false, branchArrival: push.sequence, sequence }
+    : { ...push, sequence };
+}
+
+/** Writes what became of pushes in the store, once for the whole batch. @returns ids of events that wait anew. */
+async function rearrangeStored(tx: Database, { name, stored }: BranchInMotion): Promise<readonly string[]> {
+  const touched = (stored ?? []).filter(({ before, now }) => before !== now);
+  const recovered = touched.filter(({ before, now }) => before.isToldAgain && !now.isToldAgain);
+  const sequences = new Map(
+    touched.flatMap(({ before, now }) =>
+      before.sequence === now.sequence ? [] : [[before.sequence, now.sequence] as const],
+    ),
+  );
+  if (recovered.length === 0 && sequences.size === 0) return [];
+  await lockOutClaims(tx);
+  return rearrangePushes(tx, name, { recovered: recovered.map(({ before }) => before), sequences });
 }
 
 function branchNameOf({ repositoryId, event }: NewEvent): BranchName | null {

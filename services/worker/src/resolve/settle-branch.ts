@@ -84,7 +84,7 @@ async function settle(
   await lockRepositories(tx, [repositoryId]);
   const known = (await findBranches(tx, [branch])).get(branchKey(branch));
   if (known === undefined || known.chain !== "unsure") return [];
-  const settled = settleBranch(known, await listRecentPushes(tx, branch, null), head);
+  const settled = settleBranch(known, await listRecentPushes(tx, branch), head);
   if (settled === null) return null;
   await lockOutClaims(tx);
   const recoveredIds = await rearrangePushes(tx, branch, settled);
