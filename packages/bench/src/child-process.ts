@@ -135,8 +135,7 @@ function nextAnswer(child: ChildProcess, timeoutMs: number): Promise<unknown> {
       () => settle(() => reject(new Error(`no answer in ${timeoutMs} ms`))),
       timeoutMs,
     );
-    // Only `runRole` sends messages, and it sends no others.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `runRole` sends messages, and it sends no others
     const onMessage = (received: unknown) => settle(() => accept(received as FromChild));
     const onExit = () => settle(() => reject(new Error("it ended")));
     const accept = (message: FromChild) =>

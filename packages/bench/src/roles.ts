@@ -30,16 +30,14 @@ export async function runRole(name: string): Promise<void> {
   process.once("SIGTERM", () => void stop());
   process.once("disconnect", () => void stop());
   process.on("message", (received) => {
-    // Only `startRole` sends messages, and it sends no others.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only `startRole` sends messages, and it sends no others
     void reply(received as ToChild);
   });
 
   async function reply(message: ToChild): Promise<void> {
     try {
       if (message.kind === "start") {
-        // Whoever starts a role gives it the input that its function declares.
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- who starts a role gives it the input that its function declares
         running = await start(message.input as never);
         send({ kind: "ready", value: running.ready });
       } else {

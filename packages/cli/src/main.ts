@@ -6,7 +6,7 @@ import process from "node:process";
 import { runCli } from "./cli.ts";
 
 process.exitCode = await runCli(process.argv.slice(2), {
-  // oxlint-disable-next-line node/no-process-env -- the one place of the command line that reads it
+  // oxlint-disable-next-line node/no-process-env -- commands get the environment as a value: here it enters
   environment: process.env,
   environmentFile: ".env",
   print: (text) => void process.stdout.write(text),

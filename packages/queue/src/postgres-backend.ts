@@ -85,7 +85,7 @@ export function openPostgresBackend(
       }
       // Nothing but `getBackend` and `opts` has another type than a queue's on Redis. `opts` is not used, and of
       // `getBackend` nothing but what both backends have (queue-reader.ts).
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it differs in two members, used as both have them
       return { queue: queue as unknown as Queue, close };
     },
     createWorker(name, processor, options) {

@@ -64,7 +64,7 @@ export interface Repository {
   /** @throws SimulatorError too_many_hooks beyond 50 */
   createHook(input: HookInput): Hook;
   deleteHook(uuid: string): void;
-  /** Reports a build, as any integration may; it fires a webhook, also for reports by ourselves. */
+  /** Reports a build. Bitbucket sends a webhook of every report, and so of our own: what answers them with one would loop. */
   reportStatus(
     revision: string,
     input: BuildStatusInput & ActedBy,

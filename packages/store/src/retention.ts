@@ -90,26 +90,21 @@ export async function deleteOldDeliveries(
         SELECT FROM sluice.events WHERE events.delivery_id = page.id AND (${isNeeded(tx, olderThanDays)}) OFFSET 0
       )
     ), old_events AS MATERIALIZED (
-      -- OFFSET, and ARRAY below: a look into an index for each, never a join with the whole table.
-      SELECT event.id FROM old CROSS JOIN LATERAL (
-        SELECT id FROM sluice.events WHERE events.delivery_id = old.id OFFSET 0
-      ) AS event
+      SELECT events.id FROM old JOIN sluice.events ON events.delivery_id = old.id
     ), old_triggers AS MATERIALIZED (
-      SELECT trigger.id FROM old_events CROSS JOIN LATERAL (
-        SELECT id FROM sluice.triggers WHERE triggers.event_id = old_events.id OFFSET 0
-      ) AS trigger
+      SELECT triggers.id FROM old_events JOIN sluice.triggers ON triggers.event_id = old_events.id
     ), history AS (
-      DELETE FROM sluice.trigger_history WHERE trigger_id = ANY(ARRAY(SELECT id FROM old_triggers)) RETURNING 1
+      DELETE FROM sluice.trigger_history USING old_triggers WHERE trigger_history.trigger_id = old_triggers.id RETURNING 1
     ), decisions AS (
-      DELETE FROM sluice.decisions WHERE event_id = ANY(ARRAY(SELECT id FROM old_events)) RETURNING 1
+      DELETE FROM sluice.decisions USING old_events WHERE decisions.event_id = old_events.id RETURNING 1
     ), triggers AS (
-      DELETE FROM sluice.triggers WHERE id = ANY(ARRAY(SELECT id FROM old_triggers)) RETURNING 1
+      DELETE FROM sluice.triggers USING old_triggers WHERE triggers.id = old_triggers.id RETURNING 1
     ), events AS (
       -- One that is to be decided anew since it was looked at stays; the statement fails by that, and is tried again.
-      DELETE FROM sluice.events
-      WHERE id = ANY(ARRAY(SELECT id FROM old_events)) AND decided_at IS NOT NULL RETURNING 1
+      DELETE FROM sluice.events USING old_events
+      WHERE events.id = old_events.id AND events.decided_at IS NOT NULL RETURNING 1
     ), deliveries AS (
-      DELETE FROM sluice.deliveries WHERE id = ANY(ARRAY(SELECT id FROM old)) RETURNING 1
+      DELETE FROM sluice.deliveries USING old WHERE deliveries.id = old.id RETURNING 1
     )
     SELECT (SELECT count(*) FROM deliveries)::int AS deliveries, (SELECT count(*) FROM events)::int AS events,
            (SELECT count(*) FROM decisions)::int AS decisions, (SELECT count(*) FROM triggers)::int AS triggers,

@@ -29,8 +29,7 @@ export async function startGenerator(input: GeneratorInput): Promise<RunningRole
   const stopListening =
     input.databaseUrl === null ? null : await listenForTriggers(input.databaseUrl, load.sawTrigger);
   return {
-    // `askForLoad` is the only one who asks.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `askForLoad` is the only one who asks
     answer: (question) => load.run(question as LoadPlan),
     async close() {
       for (const connection of connections) connection.close();
@@ -48,8 +47,7 @@ const MARGIN_MS = 60_000;
  */
 export async function askForLoad(generator: RoleProcess, plan: LoadPlan): Promise<LoadResult> {
   const answer = await generator.ask(plan, plan.warmUpMs + plan.measureMs + MARGIN_MS);
-  // The role `generator` answers with nothing else.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the role `generator` answers with nothing else
   const result = answer as LoadResult;
   const failures = Object.entries(result.failures).map(([status, count]) => `${count} × ${status}`);
   if (failures.length > 0)

@@ -192,8 +192,7 @@ async function insertRuns(
     )}`;
 }
 
-/** Made of nothing but texts, numbers, booleans and null, which the driver's type cannot see through our interfaces. */
 function toJson(value: object): postgres.JSONValue {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made of texts, numbers, booleans and null, which the driver's type cannot see through our interfaces
   return value as postgres.JSONValue;
 }

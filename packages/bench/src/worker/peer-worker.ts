@@ -89,8 +89,7 @@ async function startGraphile(databaseUrl: string, handle: Handle): Promise<() =>
     parsedCronItems: [],
     logger: new Logger(() => () => undefined),
     preset: { worker: GRAPHILE },
-    // Only this benchmark adds jobs of this task.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this benchmark adds jobs of this task
     taskList: { [PEER_QUEUE]: (payload) => handle(payload as PeerJob) },
   });
   return () => runner.stop();
