@@ -5,13 +5,11 @@ import {
   continuesChain,
   placePush,
   settleBranch,
-  SWEEP_HOOK,
   type BranchMove,
-  type BranchPush,
   type BranchState,
   type PushPlace,
-  type RecordedPush,
 } from "./branch.ts";
+import { SWEEP_HOOK, type BranchPush, type RecordedPush } from "./branch-push.ts";
 import { isDuplicate } from "./duplicate.ts";
 
 const shaOf = (commit: number) => String.fromCodePoint(97 + commit).repeat(40);

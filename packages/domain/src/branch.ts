@@ -1,6 +1,13 @@
 /** The history of a branch, from pushes that come late, twice and out of order (rule 14). */
-import { orderMoves, type Move } from "./branch-order.ts";
-import type { PushEvent } from "./event.ts";
+import { arrangePushes, type Arrangement } from "./branch-arrangement.ts";
+import {
+  ABSENT,
+  distinctPushes,
+  isOfSweep,
+  originOf,
+  type BranchPush,
+  type RecordedPush,
+} from "./branch-push.ts";
 
 /** What is known of a branch: its head, and the push by which it came there. */
 export interface BranchState {
@@ -15,35 +22,7 @@ export interface BranchState {
    * - `broken`: pushes are missing or told again, and yet the head is certain;
    * - `unsure`: the pushes do not settle what the head is, and Bitbucket has not been asked yet.
    */
-  readonly chain: "whole" | "broken" | "unsure";
-}
-
-/** The `hookId` of a push that no hook told: a sweep found the branch at another head than was known (rule 34). */
-export const SWEEP_HOOK = "sweep";
-
-/** A push to a branch, and by whom it was told. */
-export interface BranchPush extends Pick<PushEvent, "oldSha" | "newSha" | "change"> {
-  /** RFC 3339: the date of the commit at `newSha`, as its author's machine had it. */
-  readonly committedAt: string | null;
-  /** The hook that told it: each hook tells each push once. `SWEEP_HOOK`: several pushes may lie between its two ends. */
-  readonly hookId: string | null;
-  /** How often that hook has tried. A resent request is not a second push. */
-  readonly attempt: number;
-  /** Place in the order of the repository; a push that is said twice has one place. */
-  readonly sequence: number;
-}
-
-/** A push that is recorded already. */
-export interface RecordedPush extends BranchPush {
-  /** What tells this arrival of the branch from others at the same commit; unlike `sequence` it does not change. */
-  readonly branchArrival: number;
-  /**
-   * The same hook had told the same push: a report too many, or a push that goes there again, of which the way back has
-   * still to be told. Counts as the former until the latter is known.
-   */
-  readonly isToldAgain: boolean;
-  /** A sweep found it so lately that its webhook may well still come. */
-  readonly isAwaited: boolean;
+  readonly chain: Arrangement["chain"];
 }
 
 /**
@@ -59,19 +38,9 @@ export type PushPlace =
   | ({ readonly kind: "moved" } & BranchMove);
 
 /** A branch in a new state, and what that changes of its recorded pushes. */
-export interface BranchMove {
+export interface BranchMove extends Pick<Arrangement, "recovered" | "sequences"> {
   readonly branch: BranchState;
-  /** Pushes that were told again and turned out to be pushes of their own: each is an arrival, by its own sequence. */
-  readonly recovered: readonly RecordedPush[];
-  /** Old to new: pushes that change their places, the recovered ones included. To be done after those are recovered. */
-  readonly sequences: ReadonlyMap<number, number>;
 }
-
-/** Where a branch is that is not there. */
-const ABSENT = "absent";
-
-/** As many pushes as a late one is looked for among, unless it touches one that is older. */
-const WINDOW = 12;
 
 /**
  * Whether a push goes on from the known head, so that its place needs no other push to be found. A push that comes back
@@ -112,8 +81,8 @@ export function placePush(
     recorded.filter((other) => !isOfSweep(other) || couldBeIts(push, other, leaves, recorded)),
   );
   if (same?.isOfOtherHook === true) return { kind: "repeated", push: same.push, branch: known };
-  const before = arrange(recorded, null, push);
-  const after = arrange([...recorded, arrived], null, push);
+  const before = arrangePushes(recorded, null, push);
+  const after = arrangePushes([...recorded, arrived], null, push);
   const found = findUnclaimed(push, recorded);
   if (found !== null && (!leaves || countGapsAs(found, push, recorded) < after.gaps)) {
     // Should it be a later return to that commit after all, then what comes between is not to be taken for the head.
@@ -150,7 +119,7 @@ export function settleBranch(
   recorded: readonly RecordedPush[],
   head: { readonly sha: string | null } | null,
 ): BranchMove | null {
-  const { last, origin, recovered, sequences, chain } = arrange(
+  const { last, origin, recovered, sequences, chain } = arrangePushes(
     recorded,
     head === null ? null : (head.sha ?? ABSENT),
   );
@@ -161,10 +130,6 @@ export function settleBranch(
 
 function stateAt(push: RecordedPush, origin: string | null, chain: BranchState["chain"]): BranchState {
   return { headSha: push.newSha, arrivalSequence: push.branchArrival, origin, chain };
-}
-
-function originOf({ oldSha, change }: BranchPush): string | null {
-  return change === "created" ? ABSENT : oldSha;
 }
 
 /**
@@ -180,7 +145,7 @@ function findSame(
       oldSha === push.oldSha && newSha === push.newSha && change === push.change,
   );
   const told = same.filter((other) => tellerOf(other) === tellerOf(push)).length;
-  const pushes = distinct(same);
+  const pushes = distinctPushes(same);
   const toldByOther = pushes[told];
   if (toldByOther !== undefined) return { push: toldByOther, isOfOtherHook: true };
   const last = pushes.at(-1);
@@ -189,10 +154,6 @@ function findSame(
 
 function tellerOf({ hookId, attempt }: BranchPush): string {
   return `${hookId ?? ""} ${attempt > 1 ? "again" : "first"}`;
-}
-
-function isOfSweep({ hookId }: BranchPush): boolean {
-  return hookId === SWEEP_HOOK;
 }
 
 /**
@@ -210,7 +171,7 @@ function placeSwept(
     const branch = stateAt(arrived, known.origin, chain);
     return { kind: "moved", branch, recovered: [], sequences: new Map() };
   }
-  const told = distinct(recorded).findLast(({ newSha }) => newSha === arrived.newSha);
+  const told = distinctPushes(recorded).findLast(({ newSha }) => newSha === arrived.newSha);
   return told === undefined ? null : { kind: "repeated", push: told, branch: known };
 }
 
@@ -234,7 +195,7 @@ function couldBeIts(
  * as its own. Rather the one that left the same commit; else the first.
  */
 function findUnclaimed(push: BranchPush, recorded: readonly RecordedPush[]): RecordedPush | null {
-  const unclaimed = distinct(recorded).filter(
+  const unclaimed = distinctPushes(recorded).filter(
     (found) => isOfSweep(found) && found.newSha === push.newSha && !isOfSweep(push),
   );
   return unclaimed.find(({ oldSha }) => oldSha === push.oldSha) ?? unclaimed[0] ?? null;
@@ -244,115 +205,5 @@ function findUnclaimed(push: BranchPush, recorded: readonly RecordedPush[]): Rec
 function countGapsAs(found: RecordedPush, push: BranchPush, recorded: readonly RecordedPush[]): number {
   const { sequence, branchArrival, isToldAgain, isAwaited } = found;
   const asFound = { ...push, sequence, branchArrival, isToldAgain, isAwaited };
-  return arrange([...recorded, asFound], null, push).gaps;
-}
-
-/**
- * The pushes without those that are told again; each place once, in their order. Of a push that a sweep had found, what its
- * webhook says.
- */
-function distinct(pushes: readonly RecordedPush[]): RecordedPush[] {
-  const own = pushes.filter(({ isToldAgain }) => !isToldAgain);
-  const webhooksLast = [...own.filter(isOfSweep), ...own.filter((push) => !isOfSweep(push))];
-  const bySequence = new Map(webhooksLast.map((push) => [push.sequence, push]));
-  return [...bySequence.values()].toSorted((a, b) => a.sequence - b.sequence);
-}
-
-interface Arrangement extends Pick<BranchMove, "recovered" | "sequences"> {
-  /** What the first push left, when all that are recorded were put in order. */
-  readonly origin: string | null;
-  readonly last: RecordedPush | null;
-  readonly gaps: number;
-  readonly isCircle: boolean;
-  /** Whether a push that was told again would fit in as another one, and lead to another head. */
-  readonly couldEndElsewhere: boolean;
-  readonly chain: BranchState["chain"];
-}
-
-/** As many pushes that were told again as are looked at, the latest first. */
-const MAX_TOLD_AGAIN = 4;
-
-/** Arranges the pushes, with those told again that fit in: a hook tells each push once. */
-function arrange(recorded: readonly RecordedPush[], head: string | null, late?: BranchPush): Arrangement {
-  const toldAgain = recorded
-    .filter(({ isToldAgain }) => isToldAgain)
-    .toSorted((a, b) => b.sequence - a.sequence)
-    .slice(0, MAX_TOLD_AGAIN);
-  let pushes = distinct(recorded);
-  let best = orderPushes(pushes, head, late);
-  const recovered: RecordedPush[] = [];
-  const fitsIn = (longer: OrderedPushes) => {
-    if (longer.gaps !== best.gaps) return longer.gaps < best.gaps;
-    if (head !== null) return endsAt(longer, head) || !endsAt(best, head);
-    return !best.isCircle && longer.last?.newSha === best.last?.newSha;
-  };
-  for (let left = toldAgain, found = true; found;) {
-    found = false;
-    for (const again of left) {
-      const own = { ...again, isToldAgain: false, branchArrival: again.sequence };
-      const longer = distinct([...pushes, own]);
-      const ordered = orderPushes(longer, head, late);
-      if (!fitsIn(ordered)) continue;
-      [pushes, best, found] = [longer, ordered, true];
-      recovered.push(own);
-      left = left.filter((other) => other !== again);
-    }
-  }
-  const others = toldAgain.filter(({ sequence }) => !recovered.some((own) => own.sequence === sequence));
-  const couldEndElsewhere = others.some((again) => {
-    const { gaps, last } = orderPushes(distinct([...pushes, { ...again, isToldAgain: false }]), null, late);
-    return gaps <= best.gaps && last?.newSha !== best.last?.newSha;
-  });
-  const isAwaiting = pushes.some((push) => isOfSweep(push) && push.isAwaited);
-  const isWhole = best.gaps === 0 && others.length === 0 && !isAwaiting;
-  const chain = isWhole ? "whole" : best.gaps > 0 || couldEndElsewhere ? "unsure" : "broken";
-  return { ...best, recovered, couldEndElsewhere, chain };
-}
-
-function endsAt({ last }: OrderedPushes, head: string): boolean {
-  return last !== null && toMove(last).to === head;
-}
-
-type OrderedPushes = Pick<Arrangement, "origin" | "last" | "gaps" | "isCircle" | "sequences">;
-
-/** The pushes take each other's places: the numbers stay the same. */
-function orderPushes(all: readonly RecordedPush[], head: string | null, late?: BranchPush): OrderedPushes {
-  const from = startOfWindow(all, late);
-  const window = all.slice(from);
-  const start = all[from - 1];
-  const { order, gaps, isCircle } = orderMoves(window.map(toMove), {
-    start: start === undefined ? null : toMove(start).to,
-    head,
-  });
-  const sequences = new Map<number, number>();
-  for (const [place, index] of order.entries()) {
-    const push = window[index];
-    const sequence = window[place]?.sequence;
-    if (push !== undefined && sequence !== undefined && push.sequence !== sequence) {
-      sequences.set(push.sequence, sequence);
-    }
-  }
-  const [first, last] = [window[order[0] ?? -1], window[order.at(-1) ?? -1]];
-  const origin = start === undefined && first !== undefined ? originOf(first) : null;
-  // A longer one was not told from its middle.
-  const isShortCircle = gaps === 0 && isCircle && all.length <= WINDOW;
-  return { origin, last: last ?? null, gaps, isCircle: isShortCircle, sequences };
-}
-
-/** The latest pushes, and older ones back to the first that a late one may stand beside. */
-function startOfWindow(all: readonly RecordedPush[], late: BranchPush | undefined): number {
-  const recent = Math.max(0, all.length - WINDOW);
-  if (late === undefined) return recent;
-  const { from, to } = toMove(late);
-  const beside = all.findIndex((push) => toMove(push).to === from || toMove(push).from === to);
-  return beside === -1 ? recent : Math.min(recent, beside);
-}
-
-function toMove(push: BranchPush): Move {
-  const { newSha, committedAt } = push;
-  return {
-    from: originOf(push) ?? `unknown before ${String(push.sequence)}`,
-    to: newSha ?? ABSENT,
-    madeAt: newSha === null ? null : committedAt,
-  };
+  return arrangePushes([...recorded, asFound], null, push).gaps;
 }

@@ -1,4 +1,5 @@
-import type { BranchMove, RecordedPush } from "@sluice/domain/branch";
+import type { BranchMove } from "@sluice/domain/branch";
+import type { RecordedPush } from "@sluice/domain/branch-push";
 
 import type { BranchName } from "./branches.ts";
 import type { Database } from "./client.ts";

@@ -1,11 +1,5 @@
-import {
-  continuesChain,
-  placePush,
-  SWEEP_HOOK,
-  type BranchMove,
-  type BranchState,
-  type RecordedPush,
-} from "@sluice/domain/branch";
+import { continuesChain, placePush, type BranchMove, type BranchState } from "@sluice/domain/branch";
+import { isOfSweep, type RecordedPush } from "@sluice/domain/branch-push";
 import { listRecentPushes, rearrangePushes } from "@sluice/store/branch-pushes";
 import { branchKey, type BranchName } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
@@ -89,7 +83,7 @@ async function moveBranch(
   if (event.kind !== "push") return;
   const { oldSha, newSha, change, commit } = event;
   const push = { oldSha, newSha, change, committedAt: commit?.date ?? null, hookId, attempt, sequence };
-  const isAwaited = hookId === SWEEP_HOOK;
+  const isAwaited = isOfSweep(push);
   if (!continuesChain(push, branch.state)) branch.stored ??= await listStored(tx, branch.name);
   const stored = branch.stored?.map(({ now }) => now) ?? [];
   const place = placePush(push, branch.state, [...stored, ...branch.ofBatch.values()]);

@@ -1,4 +1,4 @@
-import { SWEEP_HOOK } from "@sluice/domain/branch";
+import { SWEEP_HOOK } from "@sluice/domain/branch-push";
 import type { CommitFacts } from "@sluice/domain/event";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import { deliveryId } from "@sluice/queue/delivery-id";
