@@ -129,9 +129,11 @@ async function sleep(tx: Transaction): Promise<void> {
 test("a connection that is cut off before COMMIT is answered is a transient failure", async () => {
   const cut = withTransaction(store, async (tx) => {
     const [backend] = await tx.sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
-    const flight = allAnswered([sleep(tx), tx.commit()]);
-    await store.sql`SELECT pg_terminate_backend(${backend?.pid ?? 0})`;
-    await flight;
+    // Both are awaited from the start: which of them is answered first is not known.
+    await Promise.all([
+      allAnswered([sleep(tx), tx.commit()]),
+      store.sql`SELECT pg_terminate_backend(${backend?.pid ?? 0})`,
+    ]);
   });
   await expect(cut).rejects.toSatisfy(isTransientDatabaseError);
   await expect(withTransaction(store, (tx) => tx.sql`SELECT 1 AS one`)).resolves.toMatchObject([{ one: 1 }]);
