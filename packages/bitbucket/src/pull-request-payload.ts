@@ -50,10 +50,16 @@ const destinationSchema = z
   .transform(({ branch, commit }): PullRequestDestination => ({ branch, sha: commit }));
 
 const participantSchema = z
-  .object({ user: actorSchema, approved: z.boolean().nullish(), state: z.string().nullish() })
-  .transform(({ user, approved, state }): PullRequestReview => ({
-    userUuid: user?.uuid ?? null,
-    state: reviewState(state ?? null, approved ?? false),
+  .object({
+    user: actorSchema,
+    approved: z.boolean().nullish(),
+    state: z.string().nullish(),
+    participated_on: optionalTimestampSchema,
+  })
+  .transform((participant): PullRequestReview => ({
+    userUuid: participant.user?.uuid ?? null,
+    state: reviewState(participant.state ?? null, participant.approved ?? false),
+    participatedOn: participant.participated_on,
   }));
 
 /** Bodies older than the request for changes have `approved` alone. */

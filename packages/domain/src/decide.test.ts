@@ -29,6 +29,9 @@ const aTarget = (change: Partial<Target> = {}): Target => ({
   projectRoot: "network",
   projectGlobs: [],
   onUnknownFiles: null,
+  allowedForkWorkspaces: [],
+  deployers: [],
+  moduleVersionSource: null,
   ...change,
 });
 

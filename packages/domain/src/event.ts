@@ -49,11 +49,14 @@ export interface PushEvent {
 
 /**
  * What happened to a pull request (rule 11). `updated` is whatever Bitbucket calls an update: which part changed is not in
- * its body, so it becomes `synchronize` or `edited` only when it is compared with what is stored.
+ * its body, so it becomes `synchronize` (its head or its base moved) or `edited` when it is compared with what is stored
+ * (`movePullRequest`), and stays what it is while nothing was.
  */
 export type PullRequestAction =
   | "opened"
   | "updated"
+  | "synchronize"
+  | "edited"
   | "approved"
   | "unapproved"
   | "changes_requested"
@@ -68,6 +71,8 @@ export interface PullRequestReview {
   readonly userUuid: string | null;
   /** `none` also for a verdict that this version does not know. */
   readonly state: "approved" | "changes_requested" | "none";
+  /** RFC 3339, as sent: when this participant last did something; null when not sent. */
+  readonly participatedOn: string | null;
 }
 
 /** Where the commits of a pull request come from: a branch of its repository, or of a fork. */
@@ -151,4 +156,4 @@ export interface UnsupportedEvent {
 }
 
 /** One normalised fact. A delivery gives zero or more. */
-export type Event = PushEvent | UnsupportedEvent;
+export type Event = PushEvent | PullRequestEvent | UnsupportedEvent;

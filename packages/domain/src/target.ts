@@ -15,6 +15,12 @@ export interface Target {
   readonly projectGlobs: readonly string[];
   /** Null: a proposed run counts as affected, a tracked one is held. */
   readonly onUnknownFiles: OnUnknownFiles | null;
+  /** Owners of forks whose pull requests may run (rule 21), as workspace slugs. */
+  readonly allowedForkWorkspaces: readonly string[];
+  /** Bitbucket account uuids that may deploy by comment (rule 24); empty: nobody. */
+  readonly deployers: readonly string[];
+  /** Where a module's version comes from: a tag, or a file at the commit (rule 31). Null for a stack. */
+  readonly moduleVersionSource: "tag" | "file" | null;
 }
 
 /** Whether a decision for this target needs the list of changed files: an empty root holds every file (rules 16, 19). */

@@ -384,8 +384,9 @@ test("a claim reads a handful of rows by index, however many wait", async () => 
   for (const runType of ["tracked", "proposed"]) {
     await store.sql`
       INSERT INTO sluice.triggers
-        (target_id, repository_id, event_id, run_type, commit_sha, ref_name, branch_arrival, position, changes)
-      SELECT targets.id, repository_id, ${eventId}, ${runType}, md5(place::text) || '00000000', 'main', place, place, '{}'
+        (target_id, repository_id, source_repository_id, event_id, run_type, commit_sha, ref_name, branch_arrival, position,
+         changes)
+      SELECT targets.id, repository_id, repository_id, ${eventId}, ${runType}, md5(place::text) || '00000000', 'main', place, place, '{}'
       FROM sluice.targets, generate_series(1, 20000) AS place WHERE targets.id IN (${first}, ${second})`;
   }
   await store.sql`UPDATE sluice.triggers SET state = 'running' WHERE target_id = ${first} AND position = 1`;

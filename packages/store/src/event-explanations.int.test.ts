@@ -73,8 +73,9 @@ async function insertHistory(targetId: string): Promise<void> {
       RETURNING id, sequence, repository_id, ref_name, new_sha
     ), trigger AS (
       INSERT INTO sluice.triggers
-        (target_id, repository_id, event_id, run_type, commit_sha, ref_name, branch_arrival, position, state, changes)
-      SELECT target.id, event.repository_id, event.id, 'proposed', new_sha, ref_name, sequence, sequence, 'succeeded', '{}'
+        (target_id, repository_id, source_repository_id, event_id, run_type, commit_sha, ref_name, branch_arrival, position, state,
+         changes)
+      SELECT target.id, event.repository_id, event.repository_id, event.id, 'proposed', new_sha, ref_name, sequence, sequence, 'succeeded', '{}'
       FROM event, target
       RETURNING id, event_id, target_id
     ), history AS (

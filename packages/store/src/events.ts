@@ -1,4 +1,14 @@
-import type { Actor, CommitFacts, Event, PushEvent } from "@sluice/domain/event";
+import { assertNever } from "@sluice/domain/assert-never";
+import type {
+  Actor,
+  CommentFacts,
+  CommitFacts,
+  Event,
+  PullRequestAction,
+  PullRequestEvent,
+  PullRequestFacts,
+  PushEvent,
+} from "@sluice/domain/event";
 
 import type { Database } from "./client.ts";
 import type { DeliveryRow } from "./deliveries.ts";
@@ -15,6 +25,8 @@ export interface NewEvent {
   readonly eventKey: string;
   readonly event: Event;
   readonly repositoryId: string | null;
+  /** Of a pull request's source; null for other events, and when it is gone. */
+  readonly sourceRepositoryId: string | null;
   readonly branchArrival: number | null;
   /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
   readonly isPlaced: boolean;
@@ -38,6 +50,8 @@ export interface PendingEvent {
   readonly sequence: number;
   readonly receivedAt: string;
   readonly repositoryId: string | null;
+  /** Of a pull request's source; null for other events, and when it is gone. */
+  readonly sourceRepositoryId: string | null;
   readonly branchArrival: number | null;
   /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
   readonly isPlaced: boolean;
@@ -70,9 +84,9 @@ export async function insertEvents(
   await db.sql`
     INSERT INTO sluice.events
       (id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced,
-       branch_arrival, facts, received_at, told_again, decided_at)
+       branch_arrival, action, pull_request_number, source_repository_id, facts, received_at, told_again, decided_at)
     SELECT id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha, forced::boolean,
-           branch_arrival, facts::jsonb, received_at::timestamptz, told_again::boolean,
+           branch_arrival, action, pull_request_number, source_repository_id, facts::jsonb, received_at::timestamptz, told_again::boolean,
            CASE WHEN is_decided::boolean THEN now() END
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
@@ -89,12 +103,15 @@ export async function insertEvents(
       ${rows.map((row) => row.newSha)}::text[],
       ${rows.map((row) => String(row.forced))}::text[],
       ${rows.map((row) => row.branchArrival)}::bigint[],
+      ${rows.map((row) => row.action)}::text[],
+      ${rows.map((row) => row.pullRequestNumber)}::int[],
+      ${rows.map((row) => row.sourceRepositoryId)}::uuid[],
       ${rows.map((row) => row.facts)}::text[],
       ${rows.map((row) => row.receivedAt)}::text[],
       ${rows.map((row) => String(row.isToldAgain))}::text[],
       ${rows.map((row) => String(decided.has(row.id)))}::text[]
     ) AS new (id, delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, old_sha, new_sha,
-              forced, branch_arrival, facts, received_at, told_again, is_decided)`;
+              forced, branch_arrival, action, pull_request_number, source_repository_id, facts, received_at, told_again, is_decided)`;
 }
 
 /** Events of these deliveries that have no decisions yet, oldest first. */
@@ -166,9 +183,12 @@ export async function markEventsDecided(db: Database, ids: readonly string[]): P
   await db.sql`UPDATE sluice.events SET decided_at = now() WHERE id = ANY(${ids}::uuid[])`;
 }
 
+/** Of a push its commit, of a pull request event the pull request and the comment. */
 interface StoredFacts {
   readonly commit?: CommitFacts;
   readonly actor?: Actor;
+  readonly pullRequest?: PullRequestFacts;
+  readonly comment?: CommentFacts;
 }
 
 interface StoredEvent {
@@ -178,9 +198,11 @@ interface StoredEvent {
   readonly integrationId: string;
   readonly sequence: number;
   readonly receivedAt: string;
-  readonly kind: "push" | "unsupported";
+  readonly kind: Event["kind"];
   readonly eventKey: string;
   readonly repositoryId: string | null;
+  readonly sourceRepositoryId: string | null;
+  readonly action: PullRequestAction | null;
   readonly repositoryUuid: string | null;
   readonly repositoryFullName: string | null;
   readonly refKind: PushEvent["refKind"] | null;
@@ -200,7 +222,8 @@ function selectPending(db: Database) {
     SELECT events.id, events.delivery_id, deliveries.request_id, deliveries.integration_id, events.sequence, events.received_at, events.kind,
            events.event_key, events.repository_id, repositories.uuid AS repository_uuid,
            repositories.full_name AS repository_full_name, events.ref_kind, events.ref_name, events.change,
-           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.facts, deliveries.source,
+           events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.action,
+           events.source_repository_id, events.facts, deliveries.source,
            (branches.chain IS DISTINCT FROM 'unsure') AS is_placed
     FROM sluice.events
     JOIN sluice.deliveries ON deliveries.id = events.delivery_id
@@ -209,26 +232,43 @@ function selectPending(db: Database) {
       ON events.ref_kind = 'branch' AND branches.repository_id = events.repository_id AND branches.name = events.ref_name`;
 }
 
+const NO_REF = { refKind: null, refName: null, change: null, oldSha: null, newSha: null, forced: false };
+const NO_PULL_REQUEST = { action: null, pullRequestNumber: null };
+
 function toRow({ event, requestId: _requestId, integrationId: _integrationId, ...rest }: NewEvent) {
-  const common = { ...rest, kind: event.kind };
-  if (event.kind === "unsupported") {
-    const none = { refKind: null, refName: null, change: null, oldSha: null, newSha: null };
-    return { ...common, ...none, forced: false, facts: "{}" };
+  const common = { ...rest, ...NO_REF, ...NO_PULL_REQUEST, kind: event.kind };
+  switch (event.kind) {
+    case "unsupported":
+      return { ...common, facts: "{}" };
+    case "push": {
+      const { refKind, refName, change, oldSha, newSha, forced } = event;
+      return { ...common, refKind, refName, change, oldSha, newSha, forced, facts: factsOfPush(event) };
+    }
+    case "pull_request": {
+      const { action, pullRequest } = event;
+      const { number: pullRequestNumber, source } = pullRequest;
+      return { ...common, action, pullRequestNumber, newSha: source.sha, facts: factsOfPullRequest(event) };
+    }
+    default:
+      return assertNever(event);
   }
+}
+
+function factsOfPush({ commit, actor }: PushEvent): string {
   const facts: StoredFacts = {
-    ...(event.commit === null ? {} : { commit: event.commit }),
-    ...(event.actor === null ? {} : { actor: event.actor }),
+    ...(commit === null ? {} : { commit }),
+    ...(actor === null ? {} : { actor }),
   };
-  return {
-    ...common,
-    refKind: event.refKind,
-    refName: event.refName,
-    change: event.change,
-    oldSha: event.oldSha,
-    newSha: event.newSha,
-    forced: event.forced,
-    facts: JSON.stringify(facts),
+  return JSON.stringify(facts);
+}
+
+function factsOfPullRequest({ actor, pullRequest, comment }: PullRequestEvent): string {
+  const facts: StoredFacts = {
+    pullRequest,
+    ...(actor === null ? {} : { actor }),
+    ...(comment === null ? {} : { comment }),
   };
+  return JSON.stringify(facts);
 }
 
 function toPendingEvent(row: StoredEvent): PendingEvent {
@@ -240,6 +280,7 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
     sequence: row.sequence,
     receivedAt: row.receivedAt,
     repositoryId: row.repositoryId,
+    sourceRepositoryId: row.sourceRepositoryId,
     branchArrival: row.branchArrival,
     isPlaced: row.isPlaced,
     source: row.source,
@@ -247,22 +288,20 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
   };
 }
 
+/** The table's check constraints hold the columns of each kind together. */
 function toEvent(row: StoredEvent): Event {
-  const { refKind, refName, change, repositoryUuid, repositoryFullName } = row;
-  // The table's check constraint `events_push_check` holds these together.
-  if (refKind === null || refName === null || change === null || repositoryUuid === null) {
+  if (row.repositoryUuid === null) return { kind: "unsupported", eventKey: row.eventKey };
+  const { facts, action, refKind, refName, change } = row;
+  const repository = { uuid: row.repositoryUuid, fullName: row.repositoryFullName ?? "" };
+  const actor = facts.actor ?? null;
+  if (action !== null && facts.pullRequest !== undefined) {
+    const { pullRequest, comment = null } = facts;
+    return { kind: "pull_request", action, repository, actor, pullRequest, comment };
+  }
+  if (refKind === null || refName === null || change === null) {
     return { kind: "unsupported", eventKey: row.eventKey };
   }
-  return {
-    kind: "push",
-    repository: { uuid: repositoryUuid, fullName: repositoryFullName ?? "" },
-    actor: row.facts.actor ?? null,
-    refKind,
-    refName,
-    change,
-    oldSha: row.oldSha,
-    newSha: row.newSha,
-    forced: row.forced,
-    commit: row.facts.commit ?? null,
-  };
+  const { oldSha, newSha, forced } = row;
+  const commit = facts.commit ?? null;
+  return { kind: "push", repository, actor, refKind, refName, change, oldSha, newSha, forced, commit };
 }

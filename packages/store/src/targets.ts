@@ -41,6 +41,7 @@ type TargetRow = Target & { readonly repositoryId: string };
 function selectTargets(db: Database) {
   return db.sql`
     SELECT repository_id, id, kind, name, tracked_branch, project_root, project_globs, on_unknown_files,
+           allowed_fork_workspaces, deployers, module_version_source,
            CASE WHEN integration_id IS NULL THEN 'detached' WHEN enabled THEN 'active' ELSE 'disabled' END AS state
     FROM sluice.targets`;
 }

@@ -45,9 +45,9 @@ export async function insertOldDeliveries(
     WHERE targets.id = ${targetId} AND n % 100 <> 0`;
   await db.sql`
     INSERT INTO sluice.triggers
-      (target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, state, attempt,
-       changes, created_at, updated_at)
-    SELECT ${targetId}, repository_id, id, CASE WHEN ref_name = 'main' THEN 'tracked' ELSE 'proposed' END, new_sha, ref_name,
+      (target_id, repository_id, source_repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival,
+       position, state, attempt, changes, created_at, updated_at)
+    SELECT ${targetId}, repository_id, repository_id, id, CASE WHEN ref_name = 'main' THEN 'tracked' ELSE 'proposed' END, new_sha, ref_name,
            old_sha, branch_arrival, sequence, 'succeeded', 1, '{"known": true, "matched": [], "total": 0}', recorded_at,
            recorded_at
     FROM sluice.events WHERE sequence % 10 IN (2, 5, 8)`;

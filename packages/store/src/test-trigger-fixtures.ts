@@ -58,9 +58,9 @@ export async function insertTrigger(
   const [row] = await db.sql<{ id: string }[]>`
     WITH trigger AS (
       INSERT INTO sluice.triggers
-        (target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, state,
-         changes)
-      SELECT target.id, target.repository_id, ${eventId}, ${runType}, ${shaOf(position)}, ${push.refName ?? "main"},
+        (target_id, repository_id, source_repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival,
+         position, state, changes)
+      SELECT target.id, target.repository_id, target.repository_id, ${eventId}, ${runType}, ${shaOf(position)}, ${push.refName ?? "main"},
              ${shaOf(position - 1)}, ${position}::bigint, ${position}::bigint, ${state},
              '{"known": true, "matched": [], "total": 0}'
       FROM sluice.targets AS target WHERE target.id = ${targetId}

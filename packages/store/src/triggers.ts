@@ -17,9 +17,15 @@ export interface NewTrigger extends TriggerIdentity {
   readonly id: string;
   readonly repositoryId: string;
   readonly eventId: string;
+  /** The repository that `refName` is a branch of: a fork's, or the same. */
+  readonly sourceRepositoryId: string;
   readonly refName: string;
   readonly baseSha: string | null;
   readonly position: number;
+  /** A pull request told of the commit before its push did. */
+  readonly awaitsPush: boolean;
+  /** Of a tracked trigger of a module (rule 31). */
+  readonly moduleVersion: string | null;
   readonly changes: object;
 }
 
@@ -85,8 +91,10 @@ export async function insertTriggers(
   await db.sql`
     WITH inserted AS (
       INSERT INTO sluice.triggers
-        (id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
-      SELECT id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes::jsonb
+        (id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha, branch_arrival,
+         position, awaits_push, module_version, changes)
+      SELECT id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha, branch_arrival,
+             position, awaits_push::boolean, module_version, changes::jsonb
       FROM unnest(
         ${triggers.map((trigger) => trigger.id)}::uuid[],
         ${triggers.map((trigger) => trigger.targetId)}::uuid[],
@@ -94,12 +102,16 @@ export async function insertTriggers(
         ${triggers.map((trigger) => trigger.eventId)}::uuid[],
         ${triggers.map((trigger) => trigger.runType)}::text[],
         ${triggers.map((trigger) => trigger.commitSha)}::text[],
+        ${triggers.map((trigger) => trigger.sourceRepositoryId)}::uuid[],
         ${triggers.map((trigger) => trigger.refName)}::text[],
         ${triggers.map((trigger) => trigger.baseSha)}::text[],
         ${triggers.map((trigger) => trigger.branchArrival)}::bigint[],
         ${triggers.map((trigger) => trigger.position)}::bigint[],
+        ${triggers.map((trigger) => String(trigger.awaitsPush))}::text[],
+        ${triggers.map((trigger) => trigger.moduleVersion)}::text[],
         ${triggers.map((trigger) => JSON.stringify(trigger.changes))}::text[]
-      ) AS new (id, target_id, repository_id, event_id, run_type, commit_sha, ref_name, base_sha, branch_arrival, position, changes)
+      ) AS new (id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha,
+                branch_arrival, position, awaits_push, module_version, changes)
       RETURNING id, state
     )
     INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, ${actor} FROM inserted`;

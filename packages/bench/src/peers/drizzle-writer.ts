@@ -145,6 +145,7 @@ async function insertRuns(tx: Transaction, repositoryId: string, runs: readonly 
       decided.map(({ eventId, push, sequence, target, decision }) => ({
         targetId: target.id,
         repositoryId,
+        sourceRepositoryId: repositoryId,
         eventId,
         runType: decision.runType,
         commitSha: push.newSha ?? "",

@@ -162,6 +162,7 @@ async function insertRuns(
         runs.map(({ eventId, push, sequence, target, decision }) => ({
           target_id: target.id,
           repository_id: repositoryId,
+          source_repository_id: repositoryId,
           event_id: eventId,
           run_type: decision.runType,
           commit_sha: push.newSha,

@@ -86,7 +86,7 @@ export const events = sluice.table(
     index: integer().notNull(),
     /** Order within the repository: pushes of a branch change places when one comes late (rule 14). */
     sequence: bigint({ mode: "number" }).notNull(),
-    kind: text({ enum: ["push", "unsupported"] }).notNull(),
+    kind: text({ enum: ["push", "pull_request", "unsupported"] }).notNull(),
     eventKey: text().notNull(),
     /** Null for an event of an unsupported key, whose body is not read. */
     repositoryId: uuid().references(() => repositories.id),
@@ -100,7 +100,12 @@ export const events = sluice.table(
     branchArrival: bigint({ mode: "number" }),
     /** The same hook told the same push before; see `RecordedPush` of the domain. */
     toldAgain: boolean().notNull().default(false),
-    /** The commit and the actor, for people and for the trigger document. */
+    /** What happened to a pull request, as it was told or refined by what was stored (rule 11); null for anything else. */
+    action: text(),
+    pullRequestNumber: integer(),
+    /** The repository of a pull request's source branch; null when it is gone. */
+    sourceRepositoryId: uuid().references(() => repositories.id),
+    /** The commit and the actor of a push; the actor, the pull request and the comment of a pull request event. */
     facts: jsonb().$type<Record<string, unknown>>().notNull().default({}),
     receivedAt: time().notNull(),
     recordedAt: time().notNull().defaultNow(),
@@ -119,7 +124,14 @@ export const events = sluice.table(
     index("events_new_sha_idx")
       .on(t.newSha.op("text_pattern_ops"))
       .where(sql`${t.newSha} IS NOT NULL`),
-    check("events_kind_check", sql`${t.kind} IN ('push', 'unsupported')`),
+    index("events_pull_request_idx")
+      .on(t.repositoryId, t.pullRequestNumber, t.sequence)
+      .where(sql`${t.pullRequestNumber} IS NOT NULL`),
+    check("events_kind_check", sql`${t.kind} IN ('push', 'pull_request', 'unsupported')`),
+    check(
+      "events_pull_request_check",
+      sql`${t.kind} <> 'pull_request' OR (${t.repositoryId} IS NOT NULL AND ${t.action} IS NOT NULL AND ${t.pullRequestNumber} IS NOT NULL)`,
+    ),
     check(
       "events_push_check",
       sql`${t.kind} <> 'push' OR (${t.repositoryId} IS NOT NULL AND ${t.refKind} IS NOT NULL AND ${t.refName} IS NOT NULL AND ${t.change} IS NOT NULL)`,

@@ -19,6 +19,12 @@ export const repositories = sluice.table(
     uuid: text(),
     /** `workspace/slug`. */
     fullName: text().notNull(),
+    /**
+     * Whether Bitbucket can tell the pull requests of a commit: it needs the app "Pull Request Commit Links". Null: not
+     * asked yet.
+     */
+    commitLinks: text({ enum: ["available", "not_installed"] }),
+    commitLinksCheckedAt: time(),
     createdAt: createdAt(),
     updatedAt: createdAt(),
   },
@@ -27,6 +33,7 @@ export const repositories = sluice.table(
     uniqueIndex("repositories_unseen_name_key")
       .on(t.integrationId, sql`lower(${t.fullName})`)
       .where(sql`${t.uuid} IS NULL`),
+    check("repositories_commit_links_check", sql`${t.commitLinks} IN ('available', 'not_installed')`),
     index("repositories_name_idx").on(t.integrationId, sql`lower(${t.fullName})`),
   ],
 );
@@ -62,6 +69,8 @@ export const targets = sluice.table(
     deployers: jsonb().$type<string[]>().notNull().default([]),
     /** Whether a newer tracked trigger replaces older ones that nobody has claimed (rule 27). */
     coalesce: boolean().notNull().default(false),
+    /** Where a module's version comes from: a tag, or a file at the commit (rule 31). A stack has none. */
+    moduleVersionSource: text({ enum: ["tag", "file"] }),
     enabled: boolean().notNull().default(true),
     createdAt: createdAt(),
     updatedAt: createdAt(),
@@ -76,6 +85,7 @@ export const targets = sluice.table(
       .where(sql`${t.removedAt} IS NULL`),
     check("targets_kind_check", sql`${t.kind} IN ('stack', 'module')`),
     check("targets_on_unknown_files_check", sql`${t.onUnknownFiles} IN ('run', 'hold', 'skip')`),
+    check("targets_module_version_source_check", sql`${t.moduleVersionSource} IN ('tag', 'file')`),
     check("targets_metadata_check", sql`octet_length(${t.metadata}::text) <= 16384`),
   ],
 );

@@ -33,11 +33,17 @@ export const triggers = sluice.table(
     runType: text({ enum: ["tracked", "proposed"] }).notNull(),
     /** 40 hex digits. */
     commitSha: text().notNull(),
+    /** The repository that `refName` is a branch of: a fork's, or the same. */
+    sourceRepositoryId: uuid()
+      .notNull()
+      .references(() => repositories.id),
     refName: text().notNull(),
     /** The commit that the ref left, when known. */
     baseSha: text(),
     /** The arrival of the branch at this commit: a commit that comes back is a new trigger (rule 26). */
     branchArrival: bigint({ mode: "number" }).notNull(),
+    /** A pull request told of the commit before its push did: the push takes the trigger over when it comes. */
+    awaitsPush: boolean().notNull().default(false),
     /** Order of claiming within a target (rule 29): the sequence of the event. */
     position: bigint({ mode: "number" }).notNull(),
     state: text({
@@ -85,6 +91,15 @@ export const triggers = sluice.table(
     uniqueIndex("triggers_slot_key")
       .on(t.targetId)
       .where(sql`${t.runType} = 'tracked' AND ${t.state} IN ('claimed', 'running', 'waiting', 'lost')`),
+    index("triggers_branch_open_idx")
+      .on(t.sourceRepositoryId, t.refName)
+      .where(
+        sql`${t.runType} = 'proposed' AND ${t.state} IN ('blocked', 'queued', 'claimed', 'running', 'waiting')`,
+      ),
+    // A version of a module is given once (rule 31).
+    uniqueIndex("triggers_module_version_key")
+      .on(t.targetId, t.moduleVersion)
+      .where(sql`${t.moduleVersion} IS NOT NULL`),
     index("triggers_target_idx").on(t.targetId, t.runType, t.position),
     index("triggers_lease_idx")
       .on(t.leaseExpiresAt)

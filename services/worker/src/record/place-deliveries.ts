@@ -112,6 +112,7 @@ function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Loo
       event,
       repositoryId:
         repository === undefined ? null : (repositories.get(repositoryKey(repository))?.id ?? null),
+      sourceRepositoryId: null,
       branchArrival: null,
       isPlaced: true,
       isToldAgain: false,

@@ -60,6 +60,7 @@ function toTrigger(
   return {
     targetId,
     repositoryId,
+    sourceRepositoryId: repositoryId,
     eventId: pending.id,
     runType,
     commitSha,
@@ -67,6 +68,8 @@ function toTrigger(
     refName: event.refName,
     baseSha: event.oldSha,
     position: pending.sequence,
+    awaitsPush: false,
+    moduleVersion: null,
     changes: evidence.files ?? {
       known: false,
       matched: [],

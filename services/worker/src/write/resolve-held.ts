@@ -101,6 +101,7 @@ function toDraft(held: HeldDecision, chosen: boolean, by: string): Draft {
     trigger: {
       targetId: held.targetId,
       repositoryId: held.repositoryId,
+      sourceRepositoryId: held.repositoryId,
       eventId: held.eventId,
       runType: held.runType,
       commitSha: held.newSha,
@@ -108,6 +109,8 @@ function toDraft(held: HeldDecision, chosen: boolean, by: string): Draft {
       refName: held.refName,
       baseSha: held.oldSha,
       position: held.sequence,
+      awaitsPush: false,
+      moduleVersion: null,
       changes: held.evidence.files ?? { known: false, matched: [], total: 0 },
     },
   };
