@@ -44,18 +44,31 @@ describe("the other calls", () => {
     expect(api.requests[0]!.target).toBe("/2.0/repositories/northwind/old-name");
   });
 
-  it("getPullRequest gives who approved", async () => {
+  it("getPullRequest gives what a webhook would, who approved included", async () => {
     const { client } = await arrange(() => sampleAnswer("rest-pull-request"));
-    expect(await client.getPullRequest(REPOSITORY, 17)).toMatchObject({
-      id: 17,
+    expect(await client.getPullRequest(REPOSITORY, 17)).toEqual({
+      number: 17,
+      title: "Add the audit account",
       state: "OPEN",
       isDraft: false,
+      author: {
+        uuid: "{9e1f6c02-7d34-4b8a-b1c9-35a0f2d4c6e8}",
+        displayName: "Ada Example",
+        kind: "user",
+      },
+      url: "https://bitbucket.org/northwind/landing-zone/pull-requests/17",
+      createdOn: "2026-11-20T09:20:00.102030+00:00",
+      updatedOn: "2026-11-20T09:20:01.405060+00:00",
       source: { branch: "feature/audit-account", sha: "a14c0d9e7b4c", repository: REPOSITORY },
-      destination: { branch: "main" },
+      destination: { branch: "main", sha: "c305f8a6e205" },
       mergeSha: null,
-      participants: [
-        { actor: { displayName: "Grace Example" }, isApproved: true, state: "approved" },
-        { actor: { displayName: "Former user", uuid: null }, isApproved: false, state: null },
+      reviews: [
+        {
+          userUuid: "{1c7b5e93-2f08-4d6a-8e41-b9d3f7a60c25}",
+          state: "approved",
+          participatedOn: "2026-11-20T11:00:00.000000+00:00",
+        },
+        { userUuid: null, state: "none", participatedOn: null },
       ],
     });
   });
@@ -63,13 +76,21 @@ describe("the other calls", () => {
   it("listOpenPullRequests survives forks and branches that are gone", async () => {
     const { client, api } = await arrange(() => sampleAnswer("rest-pull-requests"));
     const pullRequests = await client.listOpenPullRequests(REPOSITORY);
-    expect(pullRequests.map(({ id, source, participants }) => [id, source.repository, participants])).toEqual(
-      [
-        [17, REPOSITORY, null],
-        [9, null, null],
-      ],
-    );
+    expect(pullRequests.map(({ number, source, reviews }) => [number, source.repository, reviews])).toEqual([
+      [17, REPOSITORY, null],
+      [9, null, null],
+    ]);
     expect(api.requests[0]!.target).toBe(`/2.0/${REPOSITORY_PATH}/pullrequests?state=OPEN&pagelen=50`);
+  });
+
+  it("a pull request, or a list of them, that is not there is bitbucket_not_found, though it is no JSON", async () => {
+    const { client } = await arrange(
+      () => new Response("Not Found", { status: 404, headers: { "content-type": "text/plain" } }),
+    );
+    const notFound = { code: "bitbucket_not_found", status: 404, retry: "never" };
+    await expect(client.getPullRequest(REPOSITORY, 17)).rejects.toMatchObject(notFound);
+    await expect(client.listOpenPullRequests(REPOSITORY)).rejects.toMatchObject(notFound);
+    await expect(client.getPullRequestDiffstat(REPOSITORY, 17)).rejects.toMatchObject(notFound);
   });
 
   it("listOpenPullRequests of a branch quotes its name, and checks the answer itself", async () => {

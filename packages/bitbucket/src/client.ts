@@ -1,5 +1,5 @@
 /** Bitbucket Cloud's REST API, as much of it as the pipeline asks. */
-import type { CommitFacts } from "@sluice/domain/event";
+import type { CommitFacts, PullRequestFacts } from "@sluice/domain/event";
 
 import type { RepositoryAddress } from "./api-url.ts";
 import { getBranch } from "./branch.ts";
@@ -7,11 +7,12 @@ import type { CallBudget } from "./budget.ts";
 import { getCommit } from "./commit.ts";
 import { type CommitPullRequests, listCommitPullRequests } from "./commit-pull-requests.ts";
 import { authorizationHeader, type BitbucketCredential } from "./credential.ts";
-import { type DiffstatQuery, getDiffstat, type ListedFiles } from "./diffstat.ts";
+import { type DiffstatQuery, getDiffstat, getPullRequestDiffstat, type ListedFiles } from "./diffstat.ts";
 import type { HttpAnswer, HttpTimeouts } from "./http-get.ts";
-import { getPullRequest, listOpenPullRequests, type PullRequest } from "./pull-request.ts";
+import { getPullRequest, listOpenPullRequests } from "./pull-request.ts";
 import { getRepository, type Repository } from "./repository.ts";
 import { createSingleFlight, type SingleFlight } from "./single-flight.ts";
+import { getFile } from "./source-file.ts";
 import { type CallObservation, createTransport } from "./transport.ts";
 
 const DEFAULT_BASE_URL = "https://api.bitbucket.org/2.0";
@@ -54,15 +55,25 @@ export interface BitbucketClient {
   getDiffstat(repository: RepositoryAddress, query: DiffstatQuery): Promise<ListedFiles>;
   /** The 40-digit head of a branch; null when the repository is there and the branch is not. */
   getBranch(repository: RepositoryAddress, name: string): Promise<string | null>;
-  /** The open pull requests into a repository, without participants. */
+  /**
+   * Every path that a pull request changes, against the merge base: a fork's commits too, which the repository that it is
+   * to be merged into cannot name. The `spec` is `pull request <number>`.
+   */
+  getPullRequestDiffstat(repository: RepositoryAddress, number: number): Promise<ListedFiles>;
+  /** The open pull requests into a repository; their `reviews` are null, since lists leave participants out. */
   listOpenPullRequests(
     repository: RepositoryAddress,
     filter?: { readonly sourceBranch?: string },
-  ): Promise<readonly PullRequest[]>;
-  /** One pull request, with its participants. */
-  getPullRequest(repository: RepositoryAddress, id: number): Promise<PullRequest>;
+  ): Promise<readonly PullRequestFacts[]>;
+  /** One pull request, with the reviews of its participants. */
+  getPullRequest(repository: RepositoryAddress, number: number): Promise<PullRequestFacts>;
   /** The pull requests that a commit is part of, or that Bitbucket cannot say (yet). */
   listCommitPullRequests(repository: RepositoryAddress, sha: string): Promise<CommitPullRequests>;
+  /** The text of a file at a commit, at most 64 KiB; null when the commit has no such file. */
+  getFile(
+    repository: RepositoryAddress,
+    file: { readonly sha: string; readonly path: string },
+  ): Promise<string | null>;
   /** What a repository is called now; also the cheapest proof that a credential can read it. */
   getRepository(repository: RepositoryAddress): Promise<Repository>;
 }
@@ -91,10 +102,12 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   return {
     getCommit: (repository, sha) => getCommit(transport, repository, sha),
     getDiffstat: (repository, query) => getDiffstat(transport, repository, query),
+    getPullRequestDiffstat: (repository, number) => getPullRequestDiffstat(transport, repository, number),
     getBranch: (repository, name) => getBranch(transport, repository, name),
     listOpenPullRequests: (repository, filter) => listOpenPullRequests(transport, repository, filter),
-    getPullRequest: (repository, id) => getPullRequest(transport, repository, id),
+    getPullRequest: (repository, number) => getPullRequest(transport, repository, number),
     listCommitPullRequests: (repository, sha) => listCommitPullRequests(transport, repository, sha),
+    getFile: (repository, file) => getFile(transport, repository, file),
     getRepository: (repository) => getRepository(transport, repository),
   };
 }

@@ -9,7 +9,10 @@ import type { Transport } from "./transport.ts";
 
 const FULL_HASH_LENGTH = 40;
 
-/** The commit that a hash of 7 to 40 digits stands for; its `sha` has all 40. */
+/**
+ * The commit that a hash of 7 to 40 digits stands for; its `sha` has all 40.
+ * @throws BitbucketError `bitbucket_not_found`, also for a hash that two commits begin with.
+ */
 export async function getCommit(
   transport: Transport,
   repository: RepositoryAddress,

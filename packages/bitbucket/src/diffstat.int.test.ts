@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 
-import { arrange, closeAll, page, REPOSITORY, REPOSITORY_PATH, SHA } from "./testing/arrange-client.ts";
+import {
+  arrange,
+  closeAll,
+  page,
+  redirect,
+  REPOSITORY,
+  REPOSITORY_PATH,
+  SHA,
+} from "./testing/arrange-client.ts";
 import { sampleAnswer } from "./testing/scripted-api.ts";
 
 const SPEC = { spec: { new: "b27e91c", old: "a14c0d9" }, topic: false };
@@ -71,6 +79,19 @@ describe("getDiffstat", () => {
     expect(api.requests).toHaveLength(100);
   });
 
+  it("keeps every path of a page that was read when the difference changes before the next (rule 15)", async () => {
+    const pages = [["a", "b", "c"], ["c", "d"], []];
+    const { client } = await arrange((_, origin) => {
+      const paths = pages.shift() ?? [];
+      const next = `${origin}/2.0/list?page=${3 - pages.length}`;
+      return page(
+        paths.map((path) => ({ old: { path }, new: { path } })),
+        pages.length > 0 ? next : undefined,
+      );
+    });
+    expect((await client.getDiffstat(REPOSITORY, SPEC)).paths).toEqual(["a", "b", "c", "d"]);
+  });
+
   it("takes branch names, slashes and all", async () => {
     const { client, api } = await arrange(() => page([]));
     await client.getDiffstat(REPOSITORY, { spec: { new: SHA, old: "release/2026 #1" }, topic: true });
@@ -85,5 +106,41 @@ describe("getDiffstat", () => {
       code: "bitbucket_invalid_name",
     });
     expect(api.requests).toHaveLength(0);
+  });
+});
+
+describe("getPullRequestDiffstat", () => {
+  it("follows the redirect to the comparison, and all of its pages, with the credential (rule 15)", async () => {
+    const comparison = `${REPOSITORY_PATH}/diffstat/grace/fork:a14c0d9%0Dc305f8a?from_pullrequest_id=12&topic=true`;
+    const { client, api, observed } = await arrange((target, origin) => {
+      if (target.endsWith("/pullrequests/12/diffstat")) return redirect(`${origin}/2.0/${comparison}`);
+      return target.endsWith("page=2")
+        ? page([{ old: { path: "a" }, new: { path: "moved/a" } }])
+        : page([{ old: null, new: { path: "b" } }], `${origin}/2.0/${target}&page=2`);
+    });
+    expect(await client.getPullRequestDiffstat(REPOSITORY, 12)).toEqual({
+      kind: "listed",
+      paths: ["b", "a", "moved/a"],
+      spec: "pull request 12",
+    });
+    expect(api.requests.map(({ target }) => target)).toEqual([
+      `/2.0/${REPOSITORY_PATH}/pullrequests/12/diffstat`,
+      `/2.0/${comparison}`,
+      `/2.0/${comparison}&page=2`,
+    ]);
+    expect(new Set(api.requests.map(({ headers }) => headers.get("authorization"))).size).toBe(1);
+    expect(new Set(observed.map(({ endpoint }) => endpoint))).toEqual(new Set(["pull_request_diffstat"]));
+  });
+
+  it("follows neither a redirect nor a page to another host", async () => {
+    const stranger = await arrange(() => page([]));
+    const elsewhere = `${stranger.api.url}/opaque`;
+    for (const answer of [() => redirect(elsewhere), () => page([], elsewhere)]) {
+      const { client } = await arrange(answer);
+      await expect(client.getPullRequestDiffstat(REPOSITORY, 12)).rejects.toMatchObject({
+        code: "bitbucket_redirect_refused",
+      });
+    }
+    expect(stranger.api.requests).toHaveLength(0);
   });
 });

@@ -4,7 +4,7 @@ import { z } from "zod";
 
 import { type RepositoryAddress, pathSegment, repositoryPath } from "./api-url.ts";
 import { BitbucketError } from "./bitbucket-error.ts";
-import { ENDPOINTS } from "./endpoint.ts";
+import { type Endpoint, ENDPOINTS } from "./endpoint.ts";
 import { listItems } from "./pages.ts";
 import { storableText } from "./storable-text.ts";
 import type { Transport } from "./transport.ts";
@@ -15,7 +15,8 @@ const PAGE_LENGTH = "1000";
 /** What to compare. */
 export interface DiffstatQuery {
   /**
-   * `new` has the changes, `old` is compared to: hashes or branch names. Sent as `{new}..{old}`, the reverse of git's
+   * `new` has the changes, `old` is compared to: hashes or branch names. A branch may move between two pages, and a path
+   * be on neither: name a commit where it is known. Sent as `{new}..{old}`, the reverse of git's
    * order; the wrong way round Bitbucket answers an empty list and no error (drone/go-scm#127).
    */
   readonly spec: { readonly new: string; readonly old: string };
@@ -54,9 +55,26 @@ export async function getDiffstat(
     pagelen: PAGE_LENGTH,
     ...(query.renames === undefined ? {} : { renames: String(query.renames) }),
   });
-  const entries = await listItems({ transport, endpoint: ENDPOINTS.diffstat, url, itemSchema: entrySchema });
-  const paths = new Set(entries.flatMap((entry) => [entry.old, entry.new].filter((path) => path !== null)));
-  return { kind: "listed", paths: [...paths], spec };
+  return { kind: "listed", paths: await listPaths(transport, ENDPOINTS.diffstat, url), spec };
+}
+
+/**
+ * The files that a pull request changes, against the merge base, all pages, each path once. Bitbucket redirects to the
+ * comparison of the commits, and finds a fork's there.
+ */
+export async function getPullRequestDiffstat(
+  transport: Transport,
+  repository: RepositoryAddress,
+  number: number,
+): Promise<ListedFiles> {
+  const url = transport.url(`${repositoryPath(repository)}/pullrequests/${number}/diffstat`);
+  const paths = await listPaths(transport, ENDPOINTS.pullRequestDiffstat, url);
+  return { kind: "listed", paths, spec: `pull request ${number}` };
+}
+
+async function listPaths(transport: Transport, endpoint: Endpoint, url: URL): Promise<string[]> {
+  const entries = await listItems({ transport, endpoint, url, itemSchema: entrySchema });
+  return [...new Set(entries.flatMap((entry) => [entry.old, entry.new].filter((path) => path !== null)))];
 }
 
 function formatSpec(spec: DiffstatQuery["spec"]): string {

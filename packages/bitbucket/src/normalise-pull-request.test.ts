@@ -4,6 +4,7 @@ import { loadSample, sampleNames } from "@sluice/simulator/samples";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { normaliseDelivery } from "./normalise.ts";
 import { isPullRequestKey, normalisePullRequest, type PullRequestKey } from "./normalise-pull-request.ts";
 import { type JsonPath, pathsOf, replaceAt } from "./testing/json-paths.ts";
 import { aPullRequestBody, PULL_REQUEST_KEYS } from "./testing/pull-request-body.ts";
@@ -18,6 +19,9 @@ const GRACE = { uuid: "{1c7b5e93-2f08-4d6a-8e41-b9d3f7a60c25}", displayName: "Gr
 const REPOSITORY = { uuid: "{5b0c7d1e-8f41-4a63-9c55-1d2f7ab0e3c4}", fullName: "northwind/landing-zone" };
 const FORK = { uuid: "{e7a90c35-26d8-4f1b-8b04-c5d1902f7e63}", fullName: "grace-example/landing-zone" };
 
+/** The repository as a body has it. */
+const NAMED = { type: "repository", uuid: REPOSITORY.uuid, full_name: REPOSITORY.fullName };
+
 const OPEN = {
   number: 17,
   title: "Add the audit account",
@@ -31,9 +35,9 @@ const OPEN = {
   destination: { branch: "main", sha: "c305f8a6e205" },
   mergeSha: null,
   reviews: [
-    { userUuid: ADA.uuid, state: "approved" },
-    { userUuid: GRACE.uuid, state: "changes_requested" },
-    { userUuid: null, state: "none" },
+    { userUuid: ADA.uuid, state: "approved", participatedOn: "2026-11-20T09:19:00.000001+00:00" },
+    { userUuid: GRACE.uuid, state: "changes_requested", participatedOn: null },
+    { userUuid: null, state: "none", participatedOn: null },
   ],
 };
 const COMMENT = {
@@ -53,7 +57,7 @@ const EVENT = {
   comment: null,
 };
 
-const EVENTS: Record<PullRequestKey, object> = {
+const EVENTS = {
   "pullrequest:created": { ...EVENT, action: "opened" },
   "pullrequest:updated": { ...EVENT, action: "updated" },
   "pullrequest:approved": { ...EVENT, action: "approved" },
@@ -71,9 +75,9 @@ const EVENTS: Record<PullRequestKey, object> = {
     pullRequest: { ...OPEN, state: "DECLINED" },
   },
   "pullrequest:comment_created": { ...EVENT, action: "commented", comment: COMMENT },
-};
+} satisfies Record<PullRequestKey, object>;
 
-describe("the body of each key", () => {
+describe("the body of each key (rules 10 and 11)", () => {
   it.each(PULL_REQUEST_KEYS)("%s gives its one event", (eventKey) => {
     const body = aPullRequestBody(eventKey);
     expect(normalisePullRequest(eventKey, body)).toEqual({ kind: "events", events: [EVENTS[eventKey]] });
@@ -107,48 +111,61 @@ describe("the body of each key", () => {
   });
 });
 
-describe("what Bitbucket leaves out, writes otherwise or contradicts", () => {
-  const pull = (member: string) => ["pullrequest", ...member.split(".")];
-
-  it.each<[string, JsonPath, unknown, object]>([
+describe.each(PULL_REQUEST_KEYS)("what %s leaves out or writes otherwise (rule 10)", (eventKey) => {
+  it.each<[string, string, unknown, object]>([
+    ["a fork that is gone", "source.repository", null, { source: { repository: null, branch: "main" } }],
+    ["a source head that is gone", "source.commit", null, { source: { sha: null } }],
+    ["a destination branch that is gone", "destination.commit", null, { destination: { sha: null } }],
+    ["a whole hash", "source.commit.hash", "A".repeat(40), { source: { sha: "a".repeat(40) } }],
+    ["the shortest hash", "source.commit.hash", "a1b2c3d", { source: { sha: "a1b2c3d" } }],
     [
-      "a fork that is gone",
-      pull("source.repository"),
-      null,
-      { source: { repository: null, branch: "main" } },
+      "a fork that is gone with its head",
+      "source",
+      { branch: { name: "main" }, commit: null, repository: null },
+      { source: { repository: null, branch: "main", sha: null } },
     ],
-    ["a source head that is gone", pull("source.commit"), null, { source: { sha: null } }],
-    ["a destination branch that is gone", pull("destination.commit"), null, { destination: { sha: null } }],
-    ["a whole hash", pull("source.commit.hash"), "A".repeat(40), { source: { sha: "a".repeat(40) } }],
-    ["the shortest hash", pull("source.commit.hash"), "a1b2c3d", { source: { sha: "a1b2c3d" } }],
-    ["a draft", pull("draft"), true, { isDraft: true }],
-    ["a body from before drafts", pull("draft"), undefined, { isDraft: null }],
-    ["no description", pull("description"), null, OPEN],
-    ["no author", pull("author"), null, { author: null }],
+    ["a branch of the repository itself", "source.repository", NAMED, { source: { repository: REPOSITORY } }],
+    ["a draft", "draft", true, { isDraft: true }],
+    ["a body from before drafts", "draft", undefined, { isDraft: null }],
+    ["no description", "description", null, {}],
+    ["no author", "author", null, { author: null }],
     [
       "an author whose account is deleted",
-      pull("author"),
+      "author",
       { type: "user", display_name: "Former user" },
       { author: { uuid: null, displayName: "Former user", kind: "user" } },
     ],
-    ["no page", pull("links"), undefined, { url: null }],
-    ["a page that is no https", pull("links.html.href"), "javascript:alert(1)", { url: null }],
-    ["no date of creation", pull("created_on"), undefined, { createdOn: null }],
-    ["a UTC time without fractions", pull("updated_on"), UTC, { updatedOn: UTC }],
-    ["a state of the future", pull("state"), "QUEUED", { state: "QUEUED" }],
-    ["a superseded one", pull("state"), "SUPERSEDED", { state: "SUPERSEDED" }],
-    ["no participants, which are not none", pull("participants"), undefined, { reviews: null }],
-    ["a participant without an account", pull("participants.0.user"), null, reviewsOf("approved", null)],
-    ["a verdict of the future", pull("participants.0.state"), "praised", reviewsOf("approved")],
-    ["an approval from before states", pull("participants.0.state"), undefined, reviewsOf("approved")],
-    ["a participant without a verdict", pull("participants.0"), { user: ADA }, reviewsOf("none")],
-    ["what Postgres cannot hold", pull("title"), "one\0two \ud83d", { title: "one\ufffdtwo \ufffd" }],
-    ["a very long title", pull("title"), "t".repeat(600), { title: "t".repeat(512) }],
-    ["a branch with slashes", pull("source.branch.name"), "a/b/c", { source: { branch: "a/b/c" } }],
-    ["a field of the future", pull("some_future_field"), { type: "new_kind" }, OPEN],
-  ])("%s", (_, path, value, expected) => {
-    const body = replaceAt(aPullRequestBody(CREATED), path, value);
-    expect(eventOf(CREATED, body)).toMatchObject({ action: "opened", pullRequest: expected });
+    ["no page", "links", undefined, { url: null }],
+    ["a page that is no https", "links.html.href", "javascript:alert(1)", { url: null }],
+    ["no date of creation", "created_on", undefined, { createdOn: null }],
+    ["a UTC time without fractions", "updated_on", UTC, { updatedOn: UTC }],
+    ["no participants, which are not none", "participants", undefined, { reviews: null }],
+    ["a participant without an account", "participants.0.user", null, reviewsOf("approved", null)],
+    ["a verdict of the future", "participants.0.state", "praised", reviewsOf("approved")],
+    ["an approval from before states", "participants.0.state", undefined, reviewsOf("approved")],
+    ["a participant without a verdict", "participants.0", { user: ADA }, reviewsOf("none")],
+    ["what Postgres cannot hold", "title", "one\0two \ud83d", { title: "one\ufffdtwo \ufffd" }],
+    ["a very long title", "title", "t".repeat(600), { title: "t".repeat(512) }],
+    ["a branch with slashes", "source.branch.name", "a/b/c", { source: { branch: "a/b/c" } }],
+    ["a field of the future", "some_future_field", { type: "new_kind" }, {}],
+  ])("%s", (_, member, value, expected) => {
+    const event = EVENTS[eventKey];
+    const body = replaceAt(aPullRequestBody(eventKey), ["pullrequest", ...member.split(".")], value);
+    expect(eventOf(eventKey, body)).toMatchObject({
+      ...event,
+      pullRequest: { ...event.pullRequest, ...expected },
+    });
+  });
+
+  it("a repository with its workspace and its project", () => {
+    const repository = {
+      ...NAMED,
+      workspace: { slug: "northwind" },
+      project: { key: "PLAT" },
+      parent: null,
+    };
+    const body = replaceAt(aPullRequestBody(eventKey), ["repository"], repository);
+    expect(eventOf(eventKey, body)).toMatchObject(EVENTS[eventKey]);
   });
 
   it.each([
@@ -157,9 +174,21 @@ describe("what Bitbucket leaves out, writes otherwise or contradicts", () => {
     ["a deleted account", { display_name: "Former user" }, { uuid: null, displayName: "Former user" }],
     ["nobody", null, null],
     ["somebody not named", undefined, null],
+    [
+      "from before uuids",
+      { username: "ada", display_name: "Ada" },
+      { uuid: null, displayName: "Ada", kind: null },
+    ],
   ])("an actor that is %s", (_, actor, expected) => {
-    const event = eventOf(CREATED, replaceAt(aPullRequestBody(CREATED), ["actor"], actor));
-    expect(event).toMatchObject({ actor: expected });
+    const event = eventOf(eventKey, replaceAt(aPullRequestBody(eventKey), ["actor"], actor));
+    expect(event).toMatchObject({ ...EVENTS[eventKey], actor: expected });
+  });
+});
+
+describe("what Bitbucket leaves out or contradicts under some keys", () => {
+  it.each(["MERGED", "DECLINED", "SUPERSEDED", "QUEUED"])("a new pull request that is %s by now", (state) => {
+    const body = replaceAt(aPullRequestBody(CREATED), ["pullrequest", "state"], state);
+    expect(eventOf(CREATED, body)).toMatchObject({ action: "opened", pullRequest: { state } });
   });
 
   it.each<[string, JsonPath, unknown, object]>([
@@ -170,7 +199,7 @@ describe("what Bitbucket leaves out, writes otherwise or contradicts", () => {
     ["does not say whether it is deleted", ["comment", "deleted"], undefined, { isDeleted: false }],
     ["is deleted by now", ["comment", "deleted"], true, { isDeleted: true }],
     ["is empty", ["comment", "content", "raw"], "", { text: "" }],
-    ["is very long", ["comment", "content", "raw"], "c".repeat(40_000), { text: "c".repeat(32_768) }],
+    ["has 100 KB", ["comment", "content", "raw"], "é".repeat(51_200), { text: "é".repeat(32_768) }],
     ["Postgres cannot hold", ["comment", "content", "raw"], "a\0b", { text: "a\ufffdb" }],
   ])("a comment that %s", (_, path, value, expected) => {
     const body = replaceAt(aPullRequestBody(COMMENTED), path, value);
@@ -249,7 +278,7 @@ describe("isPullRequestKey", () => {
 });
 
 function eventOf(eventKey: PullRequestKey, body: unknown) {
-  const result = normalisePullRequest(eventKey, body);
+  const result = normaliseDelivery({ eventKey, body: Buffer.from(JSON.stringify(body)) });
   return result.kind === "events" && result.events.length === 1 ? result.events[0] : result;
 }
 

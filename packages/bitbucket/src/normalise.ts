@@ -2,6 +2,7 @@
 import type { Event, PushEvent, RefKind } from "@sluice/domain/event";
 
 import { invalidPayload, type NormaliseFailure } from "./normalise-failure.ts";
+import { isPullRequestKey, normalisePullRequest } from "./normalise-pull-request.ts";
 import { changeKindSchema, deletedRefSchema, movedRefSchema, pushSchema } from "./payload.ts";
 import { storableText } from "./storable-text.ts";
 
@@ -28,6 +29,7 @@ export function normaliseDelivery(delivery: {
 /** What reads the bodies of an event key; null for one that this version does not act on. */
 function findNormaliser(eventKey: string): ((body: unknown) => NormaliseResult) | null {
   if (eventKey === "repo:push") return normalisePush;
+  if (isPullRequestKey(eventKey)) return (body) => normalisePullRequest(eventKey, body);
   return null;
 }
 

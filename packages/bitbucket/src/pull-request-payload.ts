@@ -1,4 +1,4 @@
-/** The shapes of the `pullrequest:*` bodies, as much of them as the rules need (rules 10 to 13 and 24). */
+/** Pull requests, in webhook bodies and in REST answers, as much of them as the rules need (rules 10 to 13 and 24). */
 import type {
   Actor,
   CommentFacts,
@@ -68,7 +68,8 @@ function reviewState(state: string | null, isApproved: boolean): PullRequestRevi
   return isApproved ? "approved" : "none";
 }
 
-const pullRequestSchema = z
+/** A pull request, wherever Bitbucket describes one. Lists of the REST API leave the participants out. */
+export const pullRequestSchema = z
   .object({
     id: z.int32().positive(),
     title: z.string().transform((title) => clippedText(title, MAX_TITLE_LENGTH)),

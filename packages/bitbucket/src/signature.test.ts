@@ -9,7 +9,7 @@ const BODY = bytes("Hello World!");
 const SECRET = "It's a Secret to Everybody";
 const HEADER = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9";
 
-describe("verifySignature", () => {
+describe("verifySignature (rule 7)", () => {
   it("verifies the published test vector", () => {
     expect(
       verifySignature({ body: BODY, header: HEADER, secrets: { current: SECRET, previous: null } }),
@@ -17,7 +17,7 @@ describe("verifySignature", () => {
     expect(signBody(BODY, SECRET)).toBe(HEADER);
   });
 
-  it("says which secret verified while a rotation overlaps", () => {
+  it("says which secret verified while a rotation overlaps (rule 4)", () => {
     const secrets = { current: "the new one", previous: "the old one" };
     expect(verifySignature({ body: BODY, header: signBody(BODY, "the new one"), secrets })).toBe("current");
     expect(verifySignature({ body: BODY, header: signBody(BODY, "the old one"), secrets })).toBe("previous");

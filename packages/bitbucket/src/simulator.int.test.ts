@@ -1,10 +1,12 @@
 /** The client and the edge against a Bitbucket in memory that was written from the same facts, not from this client. */
+import type { Event } from "@sluice/domain/event";
 import { createBitbucket } from "@sluice/simulator/bitbucket";
 import { startBitbucketServer } from "@sluice/simulator/rest-server";
 import { afterEach, expect, it } from "vitest";
 
-import { createBitbucketClient } from "./client.ts";
+import type { NormaliseFailure } from "./normalise-failure.ts";
 import { normaliseDelivery } from "./normalise.ts";
+import { simulatorClient } from "./testing/arrange-client.ts";
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -67,9 +69,9 @@ it("reads pull requests, those of a fork and of a deleted fork too", async () =>
 
   const one = await client.getPullRequest(address, pull.id);
   expect(one).toMatchObject({ state: "OPEN", source: { branch: "fix", repository: { uuid: fork.uuid } } });
-  expect(one.participants).toMatchObject([{ actor: { uuid: reviewer.uuid }, isApproved: true }]);
+  expect(one.reviews).toMatchObject([{ userUuid: reviewer.uuid, state: "approved" }]);
   expect(await client.listOpenPullRequests(address, { sourceBranch: "fix" })).toMatchObject([
-    { id: pull.id },
+    { number: pull.id, updatedOn: one.updatedOn, reviews: null },
   ]);
   expect(await client.listOpenPullRequests(address, { sourceBranch: "main" })).toEqual([]);
   bitbucket.deleteRepository(fork);
@@ -151,16 +153,51 @@ it("normalises every push that the simulator sends", async () => {
   ]);
 });
 
+it("normalises every pull request event that the simulator sends", async () => {
+  const { bitbucket, client } = await arrange();
+  const repository = bitbucket.createRepository({ workspace: "northwind", slug: "landing-zone" });
+  repository.push({ files: { "main.tf": "1\n" } });
+  const [author, reviewer] = [bitbucket.createUser("Ada Example"), bitbucket.createUser("Grace Example")];
+  const fork = bitbucket.fork(repository, { workspace: "contoso" });
+  fork.push({ branch: "fix", files: { "main.tf": "2\n" } });
+  const pull = repository.openPullRequest({ title: "Fix", source: "fix", from: fork, author });
+  const actions = [
+    pull,
+    pull.edit({ isDraft: true }),
+    fork.push({ branch: "fix", files: { "main.tf": "3\n" } }),
+    pull.requestChanges(reviewer),
+    pull.withdrawChangesRequest(reviewer),
+    pull.approve(reviewer),
+    pull.unapprove(reviewer),
+    pull.comment(author, "/sluice propose"),
+    pull.merge({ by: reviewer }),
+  ];
+  const events = actions
+    .flatMap(({ webhooks }) => webhooks)
+    .map(({ eventKey, body }) => normaliseDelivery({ eventKey, body: Buffer.from(JSON.stringify(body)) }))
+    .flatMap((result): readonly (Event | NormaliseFailure)[] =>
+      result.kind === "events" ? result.events : [result],
+    );
+  const pullEvents = events.filter((event) => event.kind === "pull_request");
+  expect(events.filter(({ kind }) => kind === "failed")).toEqual([]);
+  expect(pullEvents.map(({ action }) => action)).toEqual([
+    "opened",
+    "updated",
+    "updated",
+    "changes_requested",
+    "changes_request_removed",
+    "approved",
+    "unapproved",
+    "commented",
+    "merged",
+  ]);
+  const address = { uuid: repository.uuid, fullName: repository.fullName };
+  expect(await client.getPullRequest(address, pull.id)).toEqual(pullEvents.at(-1)!.pullRequest);
+});
+
 async function arrange() {
   const bitbucket = createBitbucket();
   const server = await startBitbucketServer({ bitbucket });
   closers.push(() => server.close());
-  const client = createBitbucketClient({
-    baseUrl: server.url,
-    credential: { kind: "access_token", token: "simulated-access-token" },
-    credentialId: "credential-1",
-    budget: { take: async () => ({ granted: true }), learn: async () => undefined },
-    userAgent: "sluice-test",
-  });
-  return { bitbucket, server, client };
+  return { bitbucket, server, client: simulatorClient(server.url) };
 }

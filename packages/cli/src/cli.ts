@@ -11,6 +11,7 @@ import { addExplainCommand } from "./commands/explain.ts";
 import { addKeysCommand } from "./commands/keys.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addQueueCommand } from "./commands/queue.ts";
+import { addReplayCommand } from "./commands/replay.ts";
 import { addResolveCommand } from "./commands/resolve.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
@@ -24,7 +25,7 @@ Exit codes:
   1   failed; nothing is half done
   2   the command line or a file is wrong
   3   apply: there are changes, and they were not applied
-  4   explain: nothing is known of what was asked for
+  4   explain, replay: nothing is known of what was asked for
   78  the environment is wrong
 
 Variables are read from the environment and from .env; \`sluice config docs\` lists them all.`;
@@ -64,6 +65,7 @@ function createProgram(context: CliContext, run: RunCommand): Command {
   addServeCommand(program, run);
   addExplainCommand(program, run);
   addQueueCommand(program, run);
+  addReplayCommand(program, run);
   addResolveCommand(program, run);
   addTriggerCommand(program, run);
   addSweepCommand(program, run);

@@ -26,7 +26,7 @@ beforeEach(async () => {
   network = testExplain.network();
 });
 
-describe("what it meant", () => {
+describe("what it meant (rule 25)", () => {
   test("a file that matched is told with the others, and what was compared", async () => {
     const paths = ["network/a.tf", "network/b.tf"];
     const rule = { kind: "project_root", value: "network" } as const;

@@ -89,6 +89,22 @@ test("what came of the last sweep is shown", async () => {
   ]);
 });
 
+test("a repository whose commits Bitbucket cannot tell of says so, and what to click", async () => {
+  await sweep();
+  await store.sql`
+    UPDATE sluice.repositories
+    SET commit_links = CASE full_name WHEN 'acme/infra' THEN 'not_installed' ELSE 'available' END`;
+  const { out } = await sweep("--status");
+  expect(out.split("\n")).toEqual([
+    "acme/infra: never swept",
+    expect.stringMatching(/^ {2}Bitbucket's app "Pull Request Commit Links" .* click "Go to pull request"/),
+    "acme/platform: never swept",
+    "",
+  ]);
+  const reports: unknown = JSON.parse((await sweep("--status", "--json")).out);
+  expect(reports).toMatchObject([{ commitLinks: "not_installed" }, { commitLinks: "available" }]);
+});
+
 test("a repository that nothing uses is said to be one", async () => {
   const { code, err } = await sweep("--repository", "acme/other");
   expect({ code, err }).toEqual({ code: 1, err: "No stack or module that is enabled uses acme/other.\n" });

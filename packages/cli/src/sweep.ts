@@ -1,4 +1,5 @@
-/** `sluice sweep`: has the tracked branches compared with Bitbucket's, and shows what that found last. */
+/** `sluice sweep`: has tracked branches and open pull requests compared with Bitbucket's, and shows what that found last. */
+import { adviseOnCommitLinks } from "@sluice/domain/commit-links";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { databaseVariables } from "@sluice/runtime/variables";
 import { openStore } from "@sluice/store/client";
@@ -33,7 +34,7 @@ export async function sweep(
   }
 }
 
-function describe({ repository, sweptAt, found, suspected, failure }: SweepReport): string {
+function describe({ repository, sweptAt, found, suspected, failure, commitLinks }: SweepReport): string {
   const when = sweptAt === null ? "never swept" : `last swept ${sweptAt}`;
   const facts = [
     when,
@@ -41,5 +42,6 @@ function describe({ repository, sweptAt, found, suspected, failure }: SweepRepor
     ...(suspected === 0 ? [] : [`${String(suspected)} to be looked at again`]),
     ...(failure === null ? [] : [`failing since ${failure.since}: ${failure.message} (${failure.code})`]),
   ];
-  return `${repository}: ${facts.join(", ")}\n`;
+  const advice = commitLinks === "not_installed" ? `  ${adviseOnCommitLinks(repository)}\n` : "";
+  return `${repository}: ${facts.join(", ")}\n${advice}`;
 }

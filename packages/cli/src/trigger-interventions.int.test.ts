@@ -63,7 +63,7 @@ async function lastLine() {
   return row;
 }
 
-test("cancel: a queued trigger is canceled, by whom is kept, and to say it again is a success", async () => {
+test("cancel: a queued trigger is canceled, by whom is kept, and to say it again is a success (rule 28)", async () => {
   const canceled = { code: 0, out: `${id}: canceled\n`, err: "" };
   expect(await trigger("cancel", id, "--by", "ada")).toEqual(canceled);
   expect(await trigger("cancel", id)).toEqual(canceled);

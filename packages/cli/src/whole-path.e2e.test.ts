@@ -115,7 +115,7 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
       ORDER BY events.sequence, targets.name`;
   }
 
-  test("a push makes a trigger for each stack whose files changed, and says why not for the others", async () => {
+  test("a push makes a trigger for each stack whose files changed, and says why not for the others (rules 19, 25)", async () => {
     await aStack("network", "network");
     await aStack("database", "database");
     await aStack("everything", "");
@@ -154,7 +154,7 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     ]);
   });
 
-  test("what Bitbucket sends twice, and reordered, runs once", async () => {
+  test("what Bitbucket sends twice, and reordered, runs once (rules 9, 14)", async () => {
     const end = bitbucket.webhooks.injectFault({ kind: "duplicate", copies: 3 });
     const { hash } = repository.push({ files: { "database/main.tf": "3" } });
     await decisionsOn(hash);
@@ -164,7 +164,7 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
   });
 
   test("a 429 blocks the credential for as long as it says; the event waits, and is decided afterwards (rule 17)", async () => {
-    server.injectFault("GET *diffstat*", { kind: "rate_limited", retryAfterSeconds: 2 }, { times: 1 });
+    server.injectFault("GET *diffstat*", { kind: "rate_limited", retryAfterSeconds: 5 }, { times: 1 });
     server.clearCalls();
     const { hash } = repository.push({ branch: "feature/db", files: { "network/new.tf": "1" } });
     await bitbucket.settled();

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { MAX_EVIDENCE_FILES } from "./affected.ts";
 import type { ChangedFiles } from "./changed-files.ts";
-import { decide, decideWithoutTargets, decisionNeedsFiles, MAX_EVIDENCE_FILES } from "./decide.ts";
+import { decide, decideWithoutTargets, decisionNeedsFiles } from "./decide.ts";
 import type { PushEvent } from "./event.ts";
 import type { Target } from "./target.ts";
 
@@ -136,15 +137,66 @@ test("an event without targets, or of an unsupported key, is explained as a whol
   });
 });
 
+const PATHS = ["network/a", "network/b", "db/c", "x", "network2/y"] as const;
+const anyPush = fc.record({
+  event: fc.record({
+    refKind: fc.constantFrom("branch", "tag", "other"),
+    refName: fc.constantFrom("main", "feature/x"),
+    change: fc.constantFrom("created", "updated", "deleted"),
+  }),
+  target: fc.record({
+    state: fc.constantFrom("active", "detached", "disabled"),
+    trackedBranch: fc.constantFrom("main", "feature/x"),
+    projectRoot: fc.constantFrom("", "network"),
+    projectGlobs: fc.constantFrom([], ["db/**"]),
+  }),
+  paths: fc.uniqueArray(fc.constantFrom(...PATHS)),
+});
+
+test("ignore > track > propose, and one of them for any push (rule 20)", () => {
+  fc.assert(
+    fc.property(anyPush, ({ event: { refKind, refName, change }, target, paths }) => {
+      const isAffected =
+        target.projectRoot === "" ||
+        paths.some((path) => path.startsWith("network/")) ||
+        (target.projectGlobs.length > 0 && paths.includes("db/c"));
+      const isIgnored =
+        !isAffected || target.state !== "active" || refKind !== "branch" || change === "deleted";
+      const isTracked = refName === target.trackedBranch;
+
+      const event = aPush({ refKind, refName, change });
+      const decision = decide({ event, target: aTarget(target), files: listed(...paths) });
+      const run = decision.outcome === "ignore" ? null : decision.runType;
+      expect(run).toBe(isIgnored ? null : isTracked ? "tracked" : "proposed");
+    }),
+  );
+});
+
 test("the order of the files does not change what is decided", () => {
   fc.assert(
-    fc.property(
-      fc.uniqueArray(fc.constantFrom("network/a", "network/b", "db/c", "x", "network2/y")),
-      (paths) => {
-        const outcome = (list: readonly string[]) =>
-          decide({ event: aPush(), target: aTarget(), files: listed(...list) }).outcome;
-        expect(outcome(paths.toReversed())).toBe(outcome(paths));
-      },
-    ),
+    fc.property(anyPush, ({ event, target, paths }) => {
+      const of = (list: readonly string[]) => {
+        const decision = decide({
+          event: aPush(event),
+          target: aTarget(target),
+          files: listed(...list),
+        });
+        return { ...decision, evidence: decision.evidence.files?.total };
+      };
+      expect(of(paths.toReversed())).toEqual(of(paths));
+    }),
+  );
+});
+
+test("files that are not needed change nothing (rule 16)", () => {
+  fc.assert(
+    fc.property(anyPush, ({ event: changes, target: targetChanges, paths }) => {
+      const event = aPush(changes);
+      const target = aTarget(targetChanges);
+      fc.pre(!decisionNeedsFiles(event, target));
+      expect(decide({ event, target, files: listed(...paths) })).toEqual(
+        decide({ event, target, files: null }),
+      );
+    }),
   );
 });

@@ -19,7 +19,7 @@ const aTrigger = (id: string, place: PushPlace, more: Partial<BranchTrigger> = {
 });
 
 const judge = (triggers: readonly BranchTrigger[], more: Partial<BranchTriggers> = {}) =>
-  judgeTriggers({ triggers, deletion: null, isCertain: true, ...more });
+  judgeTriggers({ triggers, deletion: null, closing: null, isCertain: true, ...more });
 
 describe("a newer trigger (rule 27)", () => {
   test("supersedes those before it that have not ended, whatever the order in which they were told", () => {
@@ -83,22 +83,53 @@ describe("the deletion of a branch (rule 23)", () => {
   });
 });
 
-test("once all pushes have their places, the latest of each target waits, if the branch is there: whatever was believed before", () => {
+describe("a pull request that is closed (rule 22)", () => {
+  test("ends the proposed triggers up to its head, whoever has them, not those after it, and no tracked one", () => {
+    const triggers = [
+      aTrigger("1", at(1), { standing: "held" }),
+      aTrigger("2", at(2), { targetId: "database" }),
+      aTrigger("3", at(3), { targetId: "cluster" }),
+      aTrigger("4", at(1), { targetId: "dns", runType: "tracked" }),
+    ];
+    for (const isCertain of [true, false]) {
+      expect(judge(triggers, { closing: { number: 7, position: 2 }, isCertain })).toEqual([
+        { triggerId: "1", kind: "pull_request_closed", number: 7 },
+        { triggerId: "2", kind: "pull_request_closed", number: 7 },
+      ]);
+    }
+  });
+
+  test("gives back what it has ended when another is open, and not what a newer trigger has", () => {
+    const outdated = { standing: "outdated" } as const;
+    const triggers = [aTrigger("1", at(1), outdated), aTrigger("2", at(2), outdated)];
+    expect(judge(triggers, { closing: { number: 7, position: 2 } })).toEqual([]);
+    expect(judge(triggers)).toEqual([{ triggerId: "2", kind: "revived" }]);
+  });
+});
+
+test("once all pushes have their places, the latest of each target waits, if the branch is there and its pull request is not closed: whatever was believed before", () => {
   const push = fc.record({ target: fc.constantFrom("network", "database"), deletes: fc.boolean() });
   const history = fc.array(push, { minLength: 1, maxLength: 7 }).chain((pushes) => {
     const places = pushes.map((_, place) => place);
     const shuffled = fc.shuffledSubarray(places, { minLength: places.length });
-    const belief = fc.record({ order: shuffled, isCertain: fc.boolean() });
+    const closedAt = fc.option(fc.constantFrom(...places));
+    const belief = fc.record({ order: shuffled, isCertain: fc.boolean(), closedAt });
     return fc.record({
       pushes: fc.constant(pushes),
       told: shuffled,
+      closedAt,
       beliefs: fc.array(belief, { minLength: places.length, maxLength: places.length }),
     });
   });
   fc.assert(
-    fc.property(history, ({ pushes, told, beliefs }) => {
+    fc.property(history, ({ pushes, told, closedAt, beliefs }) => {
       const standings = new Map<number, BranchTrigger["standing"]>();
-      const look = (known: readonly number[], positionOf: (place: number) => number, isCertain: boolean) => {
+      const look = (
+        known: readonly number[],
+        positionOf: (place: number) => number,
+        isCertain: boolean,
+        closed: number | null,
+      ) => {
         const where = (place: number) => at(positionOf(place), told.indexOf(place));
         const deletions = known.filter((place) => pushes[place]?.deletes).map(where);
         const [deletion = null] = deletions.toSorted((a, b) => b.position - a.position);
@@ -109,21 +140,24 @@ test("once all pushes have their places, the latest of each target waits, if the
           return [aTrigger(String(place), where(place), { targetId: target, standing })];
         });
         for (const { id, standing } of triggers) standings.set(Number(id), standing);
-        for (const { triggerId, kind } of judgeTriggers({ triggers, deletion, isCertain })) {
+        const closing = closed === null ? null : { number: 7, position: positionOf(closed) };
+        for (const { triggerId, kind } of judgeTriggers({ triggers, deletion, closing, isCertain })) {
           standings.set(Number(triggerId), kind === "revived" ? "unclaimed" : "outdated");
         }
       };
-      for (const [count, { order, isCertain }] of beliefs.entries()) {
-        look(told.slice(0, count + 1), (place) => order.indexOf(place), isCertain);
+      for (const [count, { order, isCertain, closedAt: closed }] of beliefs.entries()) {
+        look(told.slice(0, count + 1), (place) => order.indexOf(place), isCertain, closed);
       }
-      look(told, (place) => place, true);
+      look(told, (place) => place, true, closedAt);
 
       const waiting = [...standings].flatMap(([place, standing]) =>
         standing === "unclaimed" ? [place] : [],
       );
       const lastOf = (target: string) => pushes.findLastIndex((one) => !one.deletes && one.target === target);
       const lastDeletion = pushes.findLastIndex(({ deletes }) => deletes);
-      const latest = ["network", "database"].map(lastOf).filter((place) => place > lastDeletion);
+      const latest = ["network", "database"]
+        .map(lastOf)
+        .filter((place) => place > lastDeletion && place > (closedAt ?? -1));
       expect(waiting.toSorted((a, b) => a - b)).toEqual(latest.toSorted((a, b) => a - b));
     }),
   );

@@ -1,12 +1,19 @@
-/** What comes after a trigger on its branch, and makes it pointless (rules 23, 27). */
+/** What comes after a trigger on its branch, and makes it pointless (rules 22, 23, 27). */
 import type { RunType } from "./decide.ts";
 
 /** Where a push stands. */
 export interface PushPlace {
   /** Among the pushes of its branch. */
   readonly position: number;
-  /** Event ids ascend in the order in which pushes were told. */
+  /** Event ids ascend in the order in which events were told. */
   readonly eventId: string;
+}
+
+/** A pull request of the branch that was closed without a merge, and where its head stands. */
+export interface PullRequestClosing {
+  readonly number: number;
+  /** Among the pushes of its branch. */
+  readonly position: number;
 }
 
 /** A trigger as far as it matters what came after it. */
@@ -29,6 +36,8 @@ export interface BranchTriggers {
   readonly triggers: readonly BranchTrigger[];
   /** The latest push that deleted the branch; null when none is known. */
   readonly deletion: PushPlace | null;
+  /** The closed pull request with the latest head; null when none is known, or another one of the branch is open. */
+  readonly closing: PullRequestClosing | null;
   /** False while the pushes do not tell where the branch is (see `BranchState.chain`). */
   readonly isCertain: boolean;
 }
@@ -37,6 +46,7 @@ export interface BranchTriggers {
 export type TriggerVerdict =
   | { readonly triggerId: string; readonly kind: "superseded"; readonly newerId: string }
   | { readonly triggerId: string; readonly kind: "branch_deleted" }
+  | { readonly triggerId: string; readonly kind: "pull_request_closed"; readonly number: number }
   /** What came after it turned out to come before it: it waits for a scheduler again. */
   | { readonly triggerId: string; readonly kind: "revived" };
 
@@ -44,30 +54,44 @@ export type TriggerVerdict =
  * What becomes of a branch's triggers: a newer one of the same target supersedes those before it, and the branch's
  * deletion ends the proposed ones before that. Newer is what has the later place, not what is told later. While places are
  * not certain, no trigger supersedes another, and the deletion ends what was also told before it: a branch that was made
- * and is deleted runs in a circle, and is never certain. An end that turns out to have been wrong is undone. Nobody who
- * has a tracked trigger is asked to stop.
+ * and is deleted runs in a circle, and is never certain. A pull request that is closed ends the proposed ones up to its
+ * head. An end that turns out to have been wrong is undone. Nobody who has a tracked trigger is asked to stop.
  */
-export function judgeTriggers({ triggers, deletion, isCertain }: BranchTriggers): TriggerVerdict[] {
-  const isAfter = (end: PushPlace, { position, eventId }: PushPlace) =>
-    end.position > position && (isCertain || end.eventId > eventId);
-  return groupByTarget(triggers).flatMap((group) =>
+export function judgeTriggers(branch: BranchTriggers): TriggerVerdict[] {
+  return groupByTarget(branch.triggers).flatMap((group) =>
     group.flatMap((trigger): TriggerVerdict[] => {
       const { id: triggerId, runType, standing, position } = trigger;
       if (standing === "settled") return [];
-      const end = runType === "proposed" ? deletion : null;
       if (standing === "outdated") {
-        const isLast = [...group, ...(end === null ? [] : [end])].every(
-          (other) => other.position <= position,
-        );
-        return isLast ? [{ triggerId, kind: "revived" }] : [];
+        const isLast = group.every((other) => other.position <= position);
+        return isLast && !isBehindEnd(trigger, branch) ? [{ triggerId, kind: "revived" }] : [];
       }
       if (standing === "held" && runType === "tracked") return [];
       const newest = group.at(-1);
-      if (isCertain && newest !== undefined && newest.position > position) {
+      if (branch.isCertain && newest !== undefined && newest.position > position) {
         return [{ triggerId, kind: "superseded", newerId: newest.id }];
       }
-      return end !== null && isAfter(end, trigger) ? [{ triggerId, kind: "branch_deleted" }] : [];
+      return runType === "proposed" ? endOf(trigger, branch) : [];
     }),
+  );
+}
+
+function endOf(trigger: BranchTrigger, { deletion, closing, isCertain }: BranchTriggers): TriggerVerdict[] {
+  const { id: triggerId, position, eventId } = trigger;
+  if (deletion !== null && deletion.position > position && (isCertain || deletion.eventId > eventId)) {
+    return [{ triggerId, kind: "branch_deleted" }];
+  }
+  // Certain or not: a push after the head of an open pull request would be its head.
+  return closing !== null && closing.position >= position
+    ? [{ triggerId, kind: "pull_request_closed", number: closing.number }]
+    : [];
+}
+
+/** Whether anything that ends triggers may come after this one. */
+function isBehindEnd({ runType, position }: BranchTrigger, { deletion, closing }: BranchTriggers): boolean {
+  if (runType !== "proposed") return false;
+  return (
+    (deletion !== null && deletion.position > position) || (closing !== null && closing.position >= position)
   );
 }
 

@@ -1,7 +1,8 @@
 /**
- * Why a decision is what it is (rule 25): a closed list of stable codes. Two that rule 25 has no word for: `held`, because
- * rule 17 keeps a tracked trigger for a person when the changed files are not known, and `baseline`, because the first head
- * that a sweep sees runs nothing (rule 34).
+ * Why a decision is what it is (rule 25): a closed list of stable codes. Three that rule 25 has no word for: `held`,
+ * because rule 17 keeps a tracked trigger for a person when the changed files are not known, `baseline`, because the first
+ * head that a sweep sees runs nothing (rule 34), and `module_version_refused`, because rule 31 refuses a version that is not
+ * above the module's last.
  */
 export const REASONS = [
   "triggered",
@@ -26,6 +27,7 @@ export const REASONS = [
   "closed",
   "held",
   "baseline",
+  "module_version_refused",
 ] as const;
 
 export type Reason = (typeof REASONS)[number];

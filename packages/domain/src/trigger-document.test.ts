@@ -30,7 +30,15 @@ function aRecord(changes: Partial<TriggerRecord> = {}): TriggerRecord {
       compared: "a..b",
     },
     previouslyTrackedSha: null,
-    event: { kind: "push", refKind: "branch", change: "updated", forced: false, commit: null, actor: null },
+    event: {
+      kind: "push",
+      refKind: "branch",
+      change: "updated",
+      forced: false,
+      commit: null,
+      actor: null,
+      pullRequest: null,
+    },
     delivery: {
       id: "0199aaaa-0000-7000-8000-000000000002",
       requestId: "0b6b3d8e-8f5e-4b57-93a1-3f2f4f1f3b4c",
@@ -39,6 +47,8 @@ function aRecord(changes: Partial<TriggerRecord> = {}): TriggerRecord {
     },
     integration: { id: "0199aaaa-0000-7000-8000-000000000003", name: "Acme" },
     repository: { uuid: "{4c1a}", fullName: "acme/infra" },
+    sourceRepository: { uuid: "{4c1a}", fullName: "acme/infra" },
+    pullRequests: [],
     target: {
       id: "0199aaaa-0000-7000-8000-000000000004",
       externalId: "net",
@@ -62,7 +72,13 @@ function aRecord(changes: Partial<TriggerRecord> = {}): TriggerRecord {
 test("a scheduler is told what to check out, from where, and why", () => {
   const document = toTriggerDocument(aRecord(), { showLeaseToken: true });
   expect(document.schema).toBe("sluice.trigger/1");
-  expect(document.checkout).toEqual({ ref: "refs/heads/main", ref_name: "main", sha: SHA, base_sha: null });
+  expect(document.checkout).toEqual({
+    ref: "refs/heads/main",
+    ref_name: "main",
+    sha: SHA,
+    base_sha: null,
+    repository: document.repository,
+  });
   expect(document.repository.clone_urls).toEqual({
     https: "https://bitbucket.org/acme/infra.git",
     ssh: "git@bitbucket.org:acme/infra.git",
@@ -110,6 +126,64 @@ test("what a sweep found says so", () => {
       .cause;
   expect(causeOf("sweep").recovered_by).toBe("sweep");
   expect(causeOf("webhook").recovered_by).toBeNull();
+});
+
+test("a fork's commit is fetched from the fork, and belongs to the repository of the target", () => {
+  const record = aRecord({ sourceRepository: { uuid: "{f0}", fullName: "someone/infra" } });
+  const { repository, checkout } = toTriggerDocument(record, { showLeaseToken: false });
+  expect(repository.full_name).toBe("acme/infra");
+  expect(checkout.repository).toEqual({
+    uuid: "{f0}",
+    full_name: "someone/infra",
+    clone_urls: {
+      https: "https://bitbucket.org/someone/infra.git",
+      ssh: "git@bitbucket.org:someone/infra.git",
+    },
+  });
+});
+
+test("the pull requests of the commit are told, with an address also where Bitbucket sent none", () => {
+  const pullRequest = {
+    number: 12,
+    title: "Widen it",
+    state: "OPEN",
+    author: { uuid: "{1}", displayName: "Ada", kind: "user" },
+    url: "https://bitbucket.org/acme/infra/pull-requests/12/widen",
+    sourceBranch: "feature/wide",
+    destinationBranch: "main",
+  };
+  const record = aRecord({
+    pullRequests: [pullRequest, { ...pullRequest, number: 13, author: null, url: null }],
+  });
+  expect(toTriggerDocument(record, { showLeaseToken: false }).pull_requests).toEqual([
+    {
+      number: 12,
+      title: "Widen it",
+      author: "Ada",
+      url: "https://bitbucket.org/acme/infra/pull-requests/12/widen",
+      state: "OPEN",
+      source_branch: "feature/wide",
+      destination_branch: "main",
+    },
+    expect.objectContaining({ author: null, url: "https://bitbucket.org/acme/infra/pull-requests/13" }),
+  ]);
+});
+
+test("what a pull request told says which, and what happened to it", () => {
+  const { event } = aRecord();
+  const pullRequest = { number: 12, action: "opened" } as const;
+  const record = aRecord({
+    refName: "feature/wide",
+    event: { ...event, kind: "pull_request", refKind: null, change: null, pullRequest },
+  });
+  const document = toTriggerDocument(record, { showLeaseToken: false });
+  expect(document.cause).toMatchObject({
+    event: "pull_request",
+    ref_change: null,
+    pull_request: { number: 12, action: "opened" },
+  });
+  expect(document.checkout.ref).toBe("refs/heads/feature/wide");
+  expect(document.commit).toBeNull();
 });
 
 test("a tag is named as a tag", () => {

@@ -1,5 +1,5 @@
 import type { Evidence, RunType } from "./decide.ts";
-import type { Actor, CommitFacts, RefKind } from "./event.ts";
+import type { Actor, CommitFacts, PullRequestAction, RefKind } from "./event.ts";
 import { explain, type StoredDecision } from "./explain.ts";
 import type { Target } from "./target.ts";
 import type { TriggerState } from "./trigger.ts";
@@ -39,8 +39,11 @@ export interface TriggerRecord {
     readonly refKind: RefKind | null;
     readonly change: string | null;
     readonly forced: boolean;
+    /** Null when no push told of the commit. */
     readonly commit: CommitFacts | null;
     readonly actor: Actor | null;
+    /** Null for an event that is not about a pull request. */
+    readonly pullRequest: { readonly number: number; readonly action: PullRequestAction } | null;
   };
   readonly delivery: {
     readonly id: string;
@@ -50,6 +53,20 @@ export interface TriggerRecord {
   };
   readonly integration: { readonly id: string; readonly name: string };
   readonly repository: { readonly uuid: string | null; readonly fullName: string };
+  /** The repository that `refName` is a branch of: a fork's, or the same. */
+  readonly sourceRepository: TriggerRecord["repository"];
+  /** What is known of those that the commit is part of, by number. */
+  readonly pullRequests: readonly {
+    readonly number: number;
+    readonly title: string;
+    /** `OPEN`, `MERGED`, `DECLINED`, `SUPERSEDED`, or a word of Bitbucket's future. */
+    readonly state: string;
+    readonly author: Actor | null;
+    /** Null when not sent. */
+    readonly url: string | null;
+    readonly sourceBranch: string;
+    readonly destinationBranch: string;
+  }[];
   readonly target: {
     readonly id: string;
     readonly externalId: string | null;
@@ -103,6 +120,8 @@ export interface TriggerDocument {
     readonly ref_name: string;
     readonly sha: string;
     readonly base_sha: string | null;
+    /** Where the ref is: a fork, or `repository` again. */
+    readonly repository: TriggerDocument["repository"];
   };
   readonly commit: Omit<CommitFacts, "sha"> | null;
   readonly previously_tracked_sha: string | null;
@@ -119,6 +138,7 @@ export interface TriggerDocument {
     readonly event: string;
     readonly ref_change: string | null;
     readonly forced: boolean;
+    readonly pull_request: { readonly number: number; readonly action: PullRequestAction } | null;
     readonly actor: {
       readonly uuid: string | null;
       readonly display_name: string | null;
@@ -142,8 +162,13 @@ export interface TriggerDocument {
 export interface PullRequestDocument {
   readonly number: number;
   readonly title: string;
+  /** The display name. */
   readonly author: string | null;
   readonly url: string;
+  /** In Bitbucket's words. */
+  readonly state: string;
+  readonly source_branch: string;
+  readonly destination_branch: string;
 }
 
 /** The document of a trigger. The lease's token is for the one who claimed it: nobody else needs to see it. */
@@ -169,11 +194,11 @@ export function toTriggerDocument(
       ref_name: record.refName,
       sha: record.commitSha,
       base_sha: record.baseSha,
+      repository: toRepository(record.sourceRepository),
     },
     commit: toCommit(record.event.commit),
     previously_tracked_sha: record.previouslyTrackedSha,
-    // Pull requests are not recorded yet.
-    pull_requests: [],
+    pull_requests: toPullRequests(record),
     changes: toChanges(record.changes),
     module_version: record.moduleVersion,
     cause: toCause(record),
@@ -216,6 +241,18 @@ function toRepository({ uuid, fullName }: TriggerRecord["repository"]): TriggerD
   };
 }
 
+function toPullRequests({ pullRequests, repository }: TriggerRecord): readonly PullRequestDocument[] {
+  return pullRequests.map(({ number, title, author, url, state, sourceBranch, destinationBranch }) => ({
+    number,
+    title,
+    author: author?.displayName ?? null,
+    url: url ?? `https://bitbucket.org/${repository.fullName}/pull-requests/${number}`,
+    state,
+    source_branch: sourceBranch,
+    destination_branch: destinationBranch,
+  }));
+}
+
 function fullRef({ refName, event }: TriggerRecord): string {
   return event.refKind === "tag" ? `refs/tags/${refName}` : `refs/heads/${refName}`;
 }
@@ -241,6 +278,7 @@ function toCause({ event, delivery, integration }: TriggerRecord): TriggerDocume
     event: event.kind,
     ref_change: event.change,
     forced: event.forced,
+    pull_request: event.pullRequest,
     actor: actor === null ? null : { uuid: actor.uuid, display_name: actor.displayName, kind: actor.kind },
     integration,
     delivery_id: delivery.id,

@@ -54,6 +54,23 @@ describe("a group commit", () => {
     expect(group.size).toBe(4);
   });
 
+  test("commits the lowest of what waits first, and equals as they came", async () => {
+    const items = fc.array(fc.record({ order: fc.nat(5), id: fc.nat() }), { maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(items, fc.integer({ min: 1, max: 4 }), async (waiting, maxItems) => {
+        const committed: (typeof waiting)[number][] = [];
+        const group = createGroupCommit<(typeof waiting)[number]>({
+          maxItems,
+          orderOf: ({ order }) => order,
+          commit: async (batch) => void committed.push(...batch),
+        });
+        const first = { order: 9, id: 0 };
+        await Promise.all([first, ...waiting].map((item) => group.add(item)));
+        expect(committed).toEqual([first, ...waiting.toSorted((a, b) => a.order - b.order)]);
+      }),
+    );
+  });
+
   test("refuses more than may wait, and takes items again afterwards", async () => {
     const { endings, commit } = manualCommits();
     const group = createGroupCommit({ maxItems: 1, maxQueued: 1, commit });

@@ -8,6 +8,8 @@ export interface GroupCommitOptions<T, C> {
   /** Of one commit, as `weightOf` counts. An item that is larger on its own travels alone. Absent = unbounded. */
   readonly maxWeight?: number;
   readonly weightOf?: (item: T) => number;
+  /** Of the items that wait, the lowest goes first, then as they came. Absent = as they came. */
+  readonly orderOf?: (item: T) => number;
   /** Commits under way at once. Above 1, commits begin in order but may end in any. Default 1. */
   readonly maxInFlight?: number;
   /** Items that may wait for a commit; more are refused. Absent = unbounded. */
@@ -37,6 +39,7 @@ type AnyResult = readonly unknown[] | void;
 interface Waiting<T> {
   readonly item: T;
   readonly weight: number;
+  readonly order: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** From now on it cannot leave. */
@@ -45,12 +48,12 @@ interface Waiting<T> {
 
 /**
  * Commits at once when nothing is under way, so an item pays no waiting time at low load, and without a timer: the
- * duration of a commit is what gathers the next. First in, first out.
+ * duration of a commit is what gathers the next. First in, first out, unless the items have an order of their own.
  */
 export function createGroupCommit<T>(options: GroupCommitOptions<T, void>): GroupCommit<T, void>;
 export function createGroupCommit<T, R>(options: GroupCommitOptions<T, readonly R[]>): GroupCommit<T, R>;
 export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>): GroupCommit<T, unknown> {
-  const { maxInFlight = 1, maxQueued = Infinity, maxQueuedWeight = Infinity, weightOf } = options;
+  const { maxInFlight = 1, maxQueued = Infinity, maxQueuedWeight = Infinity, weightOf, orderOf } = options;
   const queue: Waiting<T>[] = [];
   let queuedWeight = 0;
   let commits = 0;
@@ -80,9 +83,9 @@ export function createGroupCommit<T>(options: GroupCommitOptions<T, AnyResult>):
         reject(signal?.reason);
       };
       const stay = () => signal?.removeEventListener("abort", leave);
-      const waiting: Waiting<T> = { item, weight, resolve, reject, stay };
+      const waiting: Waiting<T> = { item, weight, order: orderOf?.(item) ?? 0, resolve, reject, stay };
       signal?.addEventListener("abort", leave, { once: true });
-      queue.push(waiting);
+      queue.splice(queue.findLastIndex(({ order }) => order <= waiting.order) + 1, 0, waiting);
       queuedWeight += weight;
     });
   }

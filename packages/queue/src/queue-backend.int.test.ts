@@ -1,9 +1,8 @@
 /** What both backends promise: one suite, run over each. */
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { AppError } from "@sluice/domain/app-error";
 import { injectTestServers } from "@sluice/embedded/test-context";
-import { afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createQueueAdministration, openDashboardQueues } from "./administration.ts";
 import { migrateQueueBackend, openQueueBackend, type QueueBackend } from "./backend.ts";
 import { createConsumer, type ConsumerOptions, type JobHandler, type JobOutcome } from "./consumer.ts";
@@ -260,15 +259,16 @@ describe.each(backends)("on $kind", ({ kind, url }) => {
       const queue = aQueue();
       await produce(queue).addMany([{ payload: anEvent() }, { payload: anEvent() }]);
       const steps: string[] = [];
-      let closed: Promise<void> | undefined;
+      const closed: Promise<unknown>[] = [];
       const { consumer } = consume(queue, async () => {
         steps.push("began");
-        closed = consumer.close(10_000).then(() => void steps.push("closed"));
+        closed.push(consumer.close(10_000).finally(() => steps.push("closed")));
+        closed[0]!.catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, 50));
         steps.push("ended");
       });
       await vi.waitFor(() => expect(steps).toContain("closed"), WAIT);
-      await closed;
+      await closed[0];
       expect(steps).toEqual(["began", "ended", "closed"]);
       expect(consumer.isRunning).toBe(false);
       expect(await administer().queueCounts(queue)).toMatchObject({ waiting: 1, active: 0, completed: 1 });
@@ -288,15 +288,14 @@ describe.each(backends)("on $kind", ({ kind, url }) => {
     "a job that was cut off",
     { concurrent: true, timeout: STALLED_TIMEOUT_MS },
     () => {
-      let child: ChildProcess | undefined;
-      afterEach(() => void child?.kill("SIGKILL"));
-
-      test("runs once more, as the same attempt, after its process was killed", async () => {
+      // The two run at the same time: each puts away its own process.
+      test("runs once more, as the same attempt, after its process was killed", async (context) => {
         const queue = aQueue();
         const producer = createProducer(backend, queue);
         const jobId = await producer.add(anEvent());
         await producer.close();
-        child = startTestProcess(url, namespace, queue.name);
+        const child = startTestProcess(url, namespace, queue.name);
+        context.onTestFinished(() => void child.kill("SIGKILL"));
         expect(await once(child, "message")).toEqual([jobId, undefined]);
         child.kill("SIGKILL");
         await once(child, "exit");

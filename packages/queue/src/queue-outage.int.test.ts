@@ -9,6 +9,7 @@ import { startEmbeddedPostgres } from "@sluice/embedded/postgres";
 import { findRedisServer, startRedis } from "@sluice/embedded/redis";
 import { injectTestServers } from "@sluice/embedded/test-context";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { createQueueAdministration } from "./administration.ts";
 import { migrateQueueBackend, openQueueBackend, type QueueBackend } from "./backend.ts";
 import { createConsumer, type JobHandler } from "./consumer.ts";
 import { endsWithin } from "./deadline.ts";
@@ -69,11 +70,22 @@ describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start
 
   /** Stops every process of the server where it stands: it accepts connections and answers nothing. */
   function freeze(): void {
-    for (const pid of processes()) process.kill(pid, "SIGSTOP");
+    // First the one that makes others: after it the list is complete.
+    process.kill(server.pid, "SIGSTOP");
+    for (const pid of processes()) signal(pid, "SIGSTOP");
   }
 
   function resume(): void {
-    for (const pid of processes()) process.kill(pid, "SIGCONT");
+    for (const pid of processes()) signal(pid, "SIGCONT");
+  }
+
+  /** One that has ended since it was listed needs none. */
+  function signal(pid: number, name: NodeJS.Signals): void {
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 
   function processes(): number[] {
@@ -168,7 +180,7 @@ describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start
       const handler: JobHandler<EventPayload> = async ({ payload }) => {
         if (!isPostponed) {
           isPostponed = true;
-          throw new AppError("rate_limited", "wait", { retry: { afterMs: 1_000 } });
+          throw new AppError("rate_limited", "wait", { retry: { afterMs: 5_000 } });
         }
         runs.push(payload.eventId);
       };
@@ -176,7 +188,13 @@ describe.each(servers)("with its own $kind", { timeout: 90_000 }, ({ kind, start
       const producer = produce(queue);
       const before = anEvent();
       await producer.add(before);
-      await vi.waitFor(() => expect(isPostponed).toBe(true), WAIT);
+      const administration = createQueueAdministration(backend);
+      onTestFinished(() => administration.close());
+      // A job that is not stored as postponed would only be run again when its lock has ended.
+      await vi.waitFor(
+        async () => expect(await administration.queueCounts(queue)).toMatchObject({ delayed: 1 }),
+        WAIT,
+      );
       await kill();
       expect(await refusal(producer.add(anEvent()))).toBe("queue_unavailable");
       const early = produce(queue);

@@ -97,7 +97,8 @@ describe.each(backends)("on $kind", ({ kind, url }) => {
       const states = async () => (await reader(definition).read())[0]!;
       await vi.waitFor(() => expect(fates).toHaveLength(1), WAIT);
       expect(await states()).toMatchObject({ depth: { active: 1 }, oldestJobAgeMs: anAge(4) });
-      fates[0]!(new AppError("rate_limited", "wait", { retry: { afterMs: 1_000 } }));
+      // Long enough to be read while it waits, on a slow machine too.
+      fates[0]!(new AppError("rate_limited", "wait", { retry: { afterMs: 4_000 } }));
       await vi.waitFor(async () => expect(await states()).toMatchObject({ depth: { delayed: 1 } }), WAIT);
       expect(await oldestHours(definition)).toBe(4);
       await vi.waitFor(() => expect(fates).toHaveLength(2), WAIT);

@@ -1,16 +1,25 @@
-import { connect } from "node:net";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { connect, type Socket } from "node:net";
 import { Hono } from "hono";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { startHttpServer, type HttpLimits, type HttpServer } from "./http-server.ts";
 import { createLogger } from "./logger.ts";
 
 const HOST = "127.0.0.1";
 const logger = createLogger({ service: "test", level: "silent", format: "json" });
 const GRACE_MS = 10_000;
+const WAIT = { timeout: 10_000, interval: 5 };
+
+/** The servers' ends of connections: they run in this process, and Node tells of each (node:diagnostics_channel). */
+const accepted: Socket[] = [];
+const onAccepted = (message: unknown): void => void accepted.push((message as { socket: Socket }).socket);
+beforeAll(() => subscribe("net.server.socket", onAccepted));
+afterAll(() => unsubscribe("net.server.socket", onAccepted));
 
 const servers: HttpServer[] = [];
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close(0)));
+  accepted.splice(0);
 });
 
 async function aServer(app: Hono, limits: Partial<HttpLimits> = {}): Promise<HttpServer> {
@@ -173,7 +182,7 @@ describe("close", () => {
     connection.socket.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nok");
     await connection.receives("ok");
     connection.socket.write("POST / HTTP/1.1\r\nho");
-    await untilRead();
+    await untilRead(connection.socket);
     const closed = server.close(GRACE_MS);
     connection.socket.write("st: x\r\ncontent-length: 6\r\n\r\nsecond");
     expect(await connection.closed).toMatch(/second$/);
@@ -191,7 +200,7 @@ describe("close", () => {
     const socket = connect(server.port, HOST).pause();
     socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     await written.arrived;
-    await untilRead();
+    await vi.waitFor(() => expect(serverEndOf(socket)?.bytesWritten).toBeGreaterThan(size), WAIT);
     const closed = server.close(GRACE_MS);
     let bytes = 0;
     socket.on("data", (chunk: Buffer) => (bytes += chunk.length)).resume();
@@ -205,7 +214,8 @@ describe("close", () => {
     const [idle, unused] = [aConnection(server), aConnection(server)];
     idle.socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     await idle.receives("HTTP/1.1 404 ");
-    await untilRead();
+    await untilRead(idle.socket);
+    await untilRead(unused.socket);
     await server.close(GRACE_MS * 10);
     await idle.closed;
     expect(await unused.closed).toBe("");
@@ -231,7 +241,7 @@ describe("close", () => {
     const server = await aServer(echo, { headersTimeoutMs: 200 });
     const connection = aConnection(server);
     connection.socket.write("POST / HTTP/1.1\r\nho");
-    await untilRead();
+    await untilRead(connection.socket);
     await server.close(GRACE_MS * 10);
     expect(await connection.closed).toMatch(/^HTTP\/1\.1 408 /);
   });
@@ -263,7 +273,14 @@ describe("a port that cannot be had", () => {
   });
 });
 
-/** Until bytes that were sent before have been read by the server, which runs in this process: some turns of its loop. */
-async function untilRead(): Promise<void> {
-  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+/** Until the server has the connection, and has read all that was written to it. */
+async function untilRead(client: Socket): Promise<void> {
+  await vi.waitFor(() => {
+    expect(client.connecting).toBe(false);
+    expect(serverEndOf(client)?.bytesRead).toBe(client.bytesWritten);
+  }, WAIT);
+}
+
+function serverEndOf({ localPort }: Socket): Socket | undefined {
+  return accepted.find(({ remotePort }) => remotePort === localPort);
 }

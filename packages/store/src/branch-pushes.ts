@@ -28,6 +28,30 @@ export async function listRecentPushes(db: Database, branch: BranchName): Promis
 }
 
 /**
+ * Ids of the undecided pushes to these branches, the earliest place first, at most `limit`. The caller
+ * holds the locks of the repositories.
+ */
+export async function listUndecidedPushes(
+  db: Database,
+  branches: readonly BranchName[],
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.sql<{ id: string }[]>`
+    SELECT pushed.id
+    FROM unnest(
+      ${branches.map((branch) => branch.repositoryId)}::uuid[], ${branches.map((branch) => branch.name)}::text[]
+    ) AS wanted (repository_id, name)
+    CROSS JOIN LATERAL (
+      SELECT id, sequence FROM sluice.events
+      WHERE events.repository_id = wanted.repository_id AND ref_name = wanted.name AND ref_kind = 'branch'
+        AND decided_at IS NULL
+      ORDER BY sequence LIMIT ${limit}
+    ) AS pushed
+    ORDER BY pushed.sequence LIMIT ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
+/**
  * Does to the recorded pushes of a branch what a move of it says: what was told again and turned out to be a push of its own
  * waits for its decisions anew, and pushes change places, with the triggers that they made (rule 14). A tracked trigger
  * that comes to stand before one of its target that a scheduler has had is not run any more: that would roll the target
@@ -70,6 +94,7 @@ async function recoverPushes(
   return rows.map(({ id }) => id);
 }
 
+/** With the triggers that they made, and those that they took over: those are of pull request events of the branch. */
 async function movePushes(
   db: Database,
   branch: BranchName,
@@ -81,9 +106,25 @@ async function movePushes(
       FROM unnest(${[...sequences.keys()]}::bigint[], ${[...sequences.values()]}::bigint[]) AS place (old, new)
       WHERE repository_id = ${branch.repositoryId} AND ref_kind = 'branch' AND ref_name = ${branch.name}
         AND sequence = place.old AND NOT told_again
-      RETURNING events.id, events.sequence
+      RETURNING events.id, events.sequence, events.branch_arrival
+    ), made AS (
+      SELECT triggers.id, moved.sequence FROM moved JOIN sluice.triggers ON triggers.event_id = moved.id
+      UNION
+      SELECT told.id, moved.sequence
+      FROM sluice.pull_requests
+      CROSS JOIN LATERAL (
+        SELECT id FROM sluice.events
+        WHERE events.repository_id = pull_requests.repository_id AND pull_request_number = pull_requests.number
+        OFFSET 0
+      ) AS report
+      CROSS JOIN LATERAL (
+        SELECT id, branch_arrival FROM sluice.triggers WHERE event_id = report.id OFFSET 0
+      ) AS told
+      JOIN moved USING (branch_arrival)
+      WHERE pull_requests.source_repository_id = ${branch.repositoryId} AND source_branch = ${branch.name}
+        AND pull_requests.repository_id = ${branch.repositoryId}
     )
-    UPDATE sluice.triggers SET position = moved.sequence FROM moved WHERE triggers.event_id = moved.id`;
+    UPDATE sluice.triggers SET position = made.sequence FROM made WHERE triggers.id = made.id`;
 }
 
 async function supersedeOvertaken(db: Database, branch: BranchName): Promise<void> {

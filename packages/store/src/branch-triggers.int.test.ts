@@ -4,7 +4,7 @@ import { judgeTriggers, type TriggerVerdict } from "@sluice/domain/outdated";
 import { createTestDatabase, type TestDatabase } from "@sluice/embedded/test-database";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
-import { applyVerdicts, listBranchTriggers } from "./branch-triggers.ts";
+import { applyVerdicts, listBranchTriggers, targetedBranchKey } from "./branch-triggers.ts";
 import { claimTriggers, expireLeases } from "./claims.ts";
 import { openStore, type Store } from "./client.ts";
 import { migrateStore } from "./migrate.ts";
@@ -51,14 +51,16 @@ afterEach(async () => {
 const insertProposed = (position: number) =>
   insertTrigger(store, { targetId, position, runType: "proposed", refName: "feature" });
 
+const ofOurs = (name: string) => ({ repositoryId, sourceRepositoryId: repositoryId, name });
+
 async function listFeature() {
-  const branches = await listBranchTriggers(store, [{ repositoryId, name: "feature" }], []);
-  return branches.get(`${repositoryId} feature`);
+  const branches = await listBranchTriggers(store, [ofOurs("feature")], []);
+  return branches.get(targetedBranchKey(ofOurs("feature")));
 }
 
 async function judge(): Promise<TriggerVerdict[]> {
   const branch = await listFeature();
-  return branch === undefined ? [] : judgeTriggers(branch);
+  return branch === undefined ? [] : judgeTriggers({ ...branch, closing: branch.closings[0] ?? null });
 }
 
 async function claim() {
@@ -76,7 +78,7 @@ async function stateOf(id: string) {
 const historyOf = (id: string) =>
   store.sql`SELECT state, note FROM sluice.trigger_history WHERE trigger_id = ${id} AND actor = 'worker' ORDER BY at, id`;
 
-describe("what was judged is done by the state that a trigger has by then", () => {
+describe("what was judged is done by the state that a trigger has by then (rules 23, 27)", () => {
   test("one that was claimed meanwhile keeps its holder, who is asked to stop", async () => {
     const [older, newer] = [await insertProposed(1), await insertProposed(2)];
     const verdicts = await judge();
@@ -136,6 +138,15 @@ describe("the triggers of a branch", () => {
     ]);
   });
 
+  test("are found however many pushes came after them while somebody has them (rule 27)", async () => {
+    const oldest = await insertProposed(1);
+    expect((await claim()).id).toBe(oldest);
+    for (let sequence = 2; sequence <= 40; sequence += 1) {
+      await insertPush(store, { targetId, sequence, refName: "feature" });
+    }
+    expect((await listFeature())?.triggers).toMatchObject([{ id: oldest, standing: "held" }]);
+  });
+
   test("come with the latest deletion that is decided, and is not told again", async () => {
     await insertProposed(1);
     const events = [];
@@ -147,16 +158,12 @@ describe("the triggers of a branch", () => {
     await store.sql`UPDATE sluice.events SET change = 'deleted', new_sha = NULL, told_again = sequence = 3
                     WHERE repository_id = ${repositoryId} AND sequence BETWEEN 2 AND 4`;
     expect((await listFeature())?.deletion).toEqual({ position: 2, eventId: events[0] });
-    const deciding = await listBranchTriggers(
-      store,
-      [{ repositoryId, name: "feature" }],
-      [events[1] ?? "", events[2] ?? ""],
-    );
+    const deciding = await listBranchTriggers(store, [ofOurs("feature")], [events[1] ?? "", events[2] ?? ""]);
     expect([...deciding.values()]).toMatchObject([{ deletion: { position: 4, eventId: events[2] } }]);
   });
 
   test("are not looked for where every target tracks the branch and none coalesces", async () => {
-    const main = { repositoryId, name: "main" };
+    const main = ofOurs("main");
     await insertTrigger(store, { targetId, position: 1 });
     expect(await listBranchTriggers(store, [main], [])).toEqual(new Map());
     await store.sql`UPDATE sluice.targets SET coalesce = true WHERE id = ${targetId}`;

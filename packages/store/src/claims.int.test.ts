@@ -83,7 +83,7 @@ async function letLeaseExpire(id: string): Promise<void> {
   await store.sql`UPDATE sluice.triggers SET lease_expires_at = now() - interval '1 second' WHERE id = ${id}`;
 }
 
-describe("order", () => {
+describe("order (rule 29)", () => {
   test("tracked before proposed, then the oldest", async () => {
     const [a, b] = [await aStack(), await aStack()];
     const third = await insertTrigger(store, { targetId: a, position: 1, runType: "proposed" });
@@ -190,7 +190,7 @@ describe("filters", () => {
   });
 });
 
-describe("leases", () => {
+describe("leases (rule 28)", () => {
   test("a claim whose lease expired is handed out again with another token, and its first holder is refused", async () => {
     const targetId = await aStack();
     const id = await insertTrigger(store, { targetId, position: 1 });
@@ -319,7 +319,7 @@ describe("leases", () => {
 });
 
 describe("many claimers at once", () => {
-  test("each trigger is handed out once, per target in order, never two tracked of a target in flight", async () => {
+  test("each trigger is handed out once, per target in order, never two tracked of a target in flight (rule 29)", async () => {
     const stacks = await Promise.all(Array.from({ length: 12 }, () => aStack()));
     const targetOf = new Map<string, string>();
     for (const targetId of stacks) {
@@ -364,7 +364,7 @@ describe("many claimers at once", () => {
     for (const { positions } of order) expect(positions).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
-  test("a claimer that sees too little is stopped by the slot's index, looks again, and takes nothing", async () => {
+  test("a claimer that sees too little is stopped by the slot's index, looks again, and takes nothing (rule 29)", async () => {
     const targetId = await aStack();
     await insertTrigger(store, { targetId, position: 2 });
     let outcome: Promise<string[]> | undefined;

@@ -55,6 +55,8 @@ export interface StoredTarget {
   readonly allowedForkWorkspaces: readonly string[];
   readonly deployers: readonly string[];
   readonly coalesce: boolean;
+  /** Null for a stack, and for a module that was written before modules had one. */
+  readonly moduleVersionSource: Target["moduleVersionSource"];
   readonly enabled: boolean;
 }
 
@@ -130,7 +132,7 @@ async function listTargets(db: Database): Promise<StoredTarget[]> {
            project_root, project_globs::text AS project_globs, targets.labels::text AS labels, external_id,
            metadata::text AS metadata, on_unknown_files,
            allowed_fork_workspaces::text AS allowed_fork_workspaces, deployers::text AS deployers,
-           targets.coalesce, targets.enabled
+           targets.coalesce, module_version_source, targets.enabled
     FROM sluice.targets
     JOIN sluice.spaces ON spaces.id = targets.space_id
     JOIN sluice.repositories ON repositories.id = targets.repository_id

@@ -93,10 +93,10 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
   await tx.sql`
     INSERT INTO sluice.targets
       (id, space_id, kind, name, external_id, integration_id, repository_id, tracked_branch, project_root, project_globs,
-       labels, metadata, on_unknown_files, allowed_fork_workspaces, deployers, coalesce, enabled)
+       labels, metadata, on_unknown_files, allowed_fork_workspaces, deployers, coalesce, module_version_source, enabled)
     SELECT coalesce(id, uuidv7()), space_id, kind, name, external_id, integration_id, repository_id, tracked_branch,
            project_root, project_globs::jsonb, labels::jsonb, metadata::jsonb, on_unknown_files, forks::jsonb,
-           deployers::jsonb, coalesces::boolean, enabled::boolean
+           deployers::jsonb, coalesces::boolean, module_version_source, enabled::boolean
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.spaceId)}::uuid[],
@@ -114,9 +114,11 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
       ${rows.map((row) => JSON.stringify(row.allowedForkWorkspaces))}::text[],
       ${rows.map((row) => JSON.stringify(row.deployers))}::text[],
       ${rows.map((row) => String(row.coalesce))}::text[],
+      ${rows.map((row) => row.moduleVersionSource)}::text[],
       ${rows.map((row) => String(row.enabled))}::text[]
     ) AS new (id, space_id, kind, name, external_id, integration_id, repository_id, tracked_branch, project_root,
-              project_globs, labels, metadata, on_unknown_files, forks, deployers, coalesces, enabled)
+              project_globs, labels, metadata, on_unknown_files, forks, deployers, coalesces, module_version_source,
+              enabled)
     ON CONFLICT (id) DO UPDATE SET
       external_id = excluded.external_id,
       integration_id = excluded.integration_id,
@@ -130,6 +132,7 @@ export async function saveTargets(tx: Database, rows: readonly TargetRow[]): Pro
       allowed_fork_workspaces = excluded.allowed_fork_workspaces,
       deployers = excluded.deployers,
       coalesce = excluded.coalesce,
+      module_version_source = excluded.module_version_source,
       enabled = excluded.enabled,
       updated_at = now()`;
 }

@@ -1,4 +1,5 @@
 import type { Evidence, RunType } from "@sluice/domain/decide";
+import type { PullRequestAction, PullRequestEvent, PullRequestFacts } from "@sluice/domain/event";
 
 import type { Database } from "./client.ts";
 
@@ -11,13 +12,28 @@ export interface HeldDecision {
   readonly repositoryId: string;
   readonly runType: RunType;
   readonly evidence: Evidence;
-  readonly refName: string;
   readonly newSha: string;
-  readonly oldSha: string | null;
-  readonly branchArrival: number;
   readonly sequence: number;
   /** Whether a later tracked trigger of the target was handed out: then this commit would come after a newer one. */
   readonly isStale: boolean;
+  readonly of: HeldPush | HeldReport;
+}
+
+/** The event of a held decision, when it is a push. */
+export interface HeldPush {
+  readonly kind: "push";
+  readonly refName: string;
+  readonly oldSha: string | null;
+  readonly branchArrival: number;
+}
+
+/** The event of a held decision, when it is a pull request's. */
+export interface HeldReport {
+  readonly kind: "pull_request";
+  /** Without its actor and its comment. */
+  readonly event: PullRequestEvent;
+  /** Null when the source is gone. */
+  readonly sourceRepositoryId: string | null;
 }
 
 /** The repository of an event; null when there is no such event, or it has none. */
@@ -29,10 +45,11 @@ export async function findRepositoryOfEvent(db: Database, eventId: string): Prom
 
 /** The decisions of an event that wait for a person. The caller holds the lock of its repository. */
 export async function listHeldDecisions(db: Database, eventId: string): Promise<HeldDecision[]> {
-  return db.sql<HeldDecision[]>`
+  const rows = await db.sql<HeldRow[]>`
     SELECT decisions.id, decisions.event_id, decisions.target_id, targets.name AS target_name, decisions.run_type,
            decisions.evidence, events.repository_id, events.ref_name, events.new_sha, events.old_sha,
-           events.branch_arrival, events.sequence,
+           events.branch_arrival, events.sequence, events.action, events.source_repository_id,
+           events.facts -> 'pullRequest' AS pull_request, repositories.uuid, repositories.full_name,
            decisions.run_type = 'tracked' AND EXISTS (
              SELECT FROM sluice.triggers
              WHERE triggers.target_id = decisions.target_id AND triggers.run_type = 'tracked'
@@ -40,10 +57,43 @@ export async function listHeldDecisions(db: Database, eventId: string): Promise<
            ) AS is_stale
     FROM sluice.decisions
     JOIN sluice.events ON events.id = decisions.event_id
+    JOIN sluice.repositories ON repositories.id = events.repository_id
     JOIN sluice.targets ON targets.id = decisions.target_id
     WHERE decisions.event_id = ${eventId} AND decisions.outcome = 'hold' AND targets.removed_at IS NULL
     ORDER BY targets.name
     FOR UPDATE OF decisions`;
+  return rows.map(toHeldDecision);
+}
+
+interface HeldRow extends Omit<HeldDecision, "of"> {
+  readonly refName: string | null;
+  readonly oldSha: string | null;
+  readonly branchArrival: number | null;
+  readonly action: PullRequestAction | null;
+  readonly sourceRepositoryId: string | null;
+  readonly pullRequest: PullRequestFacts | null;
+  readonly uuid: string;
+  readonly fullName: string;
+}
+
+function toHeldDecision(row: HeldRow): HeldDecision {
+  const { refName, oldSha, branchArrival, action, sourceRepositoryId, pullRequest, uuid, fullName, ...rest } =
+    row;
+  if (action !== null && pullRequest !== null) {
+    const event: PullRequestEvent = {
+      kind: "pull_request",
+      action,
+      repository: { uuid, fullName },
+      actor: null,
+      pullRequest,
+      comment: null,
+    };
+    return { ...rest, of: { kind: "pull_request", event, sourceRepositoryId } };
+  }
+  if (refName === null || branchArrival === null) {
+    throw new Error(`the held decision ${row.id} is of an event that moved no branch`);
+  }
+  return { ...rest, of: { kind: "push", refName, oldSha, branchArrival } };
 }
 
 /** Writes what a person made of a held decision. */

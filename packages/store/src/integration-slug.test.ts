@@ -10,7 +10,7 @@ test.each([
   [`${"a".repeat(62)} b`, "a".repeat(62)],
   ["本", null],
   ["--", null],
-])("the slug of %j is %j", (name, slug) => {
+])("the slug of %j is %j (rule 1)", (name, slug) => {
   expect(integrationSlug(name)).toBe(slug);
 });
 

@@ -1,4 +1,6 @@
 /** When which repository is swept, and what came of it (rule 34). Times are those of the database's clock. */
+import type { CommitLinks } from "@sluice/domain/commit-links";
+
 import type { Database } from "./client.ts";
 import { toRfc3339 } from "./rfc3339.ts";
 
@@ -27,12 +29,17 @@ export interface SweepReport {
   readonly integration: string;
   /** Null: never. */
   readonly sweptAt: string | null;
-  /** Pushes that the last sweep recovered. */
+  /** Pushes and states of pull requests that the last sweep recovered. */
   readonly found: number;
-  /** Branches that Bitbucket has elsewhere, and that are looked at again before anything is done. */
+  /**
+   * Branches that Bitbucket has elsewhere, and that are looked at again before anything is done. Pull requests that changed
+   * moments ago are looked at again too, and are not counted: nothing is kept of them.
+   */
   readonly suspected: number;
-  /** Null: the last sweep could look. */
+  /** Null: the last sweep could look at everything. */
   readonly failure: (SweepFailure & { readonly since: string }) | null;
+  /** Whether Bitbucket can tell the pull requests of its commits; null: not asked yet. */
+  readonly commitLinks: CommitLinks | null;
 }
 
 /** Makes the sweep of every repository that an active target uses known. */
@@ -146,7 +153,7 @@ export async function listSweepReports(db: Database, repository: string | null):
     SELECT full_name AS repository, integrations.name AS integration, swept_at, found,
            (SELECT count(*)::int FROM sluice.sweep_suspicions
             WHERE sweep_suspicions.repository_id = repositories.id) AS suspected,
-           failure_code, failure_message, failing_since
+           failure_code, failure_message, failing_since, commit_links
     FROM sluice.repository_sweeps
     JOIN sluice.repositories ON repositories.id = repository_sweeps.repository_id
     JOIN sluice.integrations ON integrations.id = repositories.integration_id

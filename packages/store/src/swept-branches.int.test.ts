@@ -54,6 +54,7 @@ beforeEach(async () => {
     allowedForkWorkspaces: [],
     deployers: [],
     coalesce: false,
+    moduleVersionSource: null,
     enabled: true,
   };
 });

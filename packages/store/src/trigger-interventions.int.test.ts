@@ -90,7 +90,7 @@ async function history(): Promise<string[]> {
   return rows.map(({ line }) => line);
 }
 
-describe("cancel", () => {
+describe("cancel (rule 28)", () => {
   const cancel = () => cancelTrigger(store, { id, by: "ada" });
   const canceled = { kind: "ok", state: "canceled", cancelRequested: true, leaseExpiresAt: null };
 
@@ -173,7 +173,7 @@ describe("cancel", () => {
   });
 });
 
-describe("end", () => {
+describe("end (rule 28)", () => {
   const end = (result: (typeof RUN_RESULTS)[number], options: { message?: string; force?: boolean } = {}) =>
     endTrigger(store, { id, result, by: "ada", force: false, ...options });
 

@@ -1,4 +1,4 @@
-import type { Actor, CommitFacts } from "@sluice/domain/event";
+import type { Actor, CommitFacts, PullRequestAction } from "@sluice/domain/event";
 import { SLOT_STATES } from "@sluice/domain/trigger";
 import type { TriggerRecord } from "@sluice/domain/trigger-document";
 
@@ -25,6 +25,8 @@ interface Row extends Pick<
   | "previouslyTrackedSha"
   | "target"
   | "repository"
+  | "sourceRepository"
+  | "pullRequests"
   | "integration"
   | "run"
 > {
@@ -35,6 +37,8 @@ interface Row extends Pick<
   readonly refKind: TriggerRecord["event"]["refKind"];
   readonly change: string | null;
   readonly forced: boolean;
+  readonly action: PullRequestAction | null;
+  readonly pullRequestNumber: number | null;
   readonly facts: { readonly commit?: CommitFacts; readonly actor?: Actor };
   readonly deliveryId: string;
   readonly requestId: string;
@@ -55,10 +59,13 @@ export async function listTriggerRecords(db: Database, ids: readonly string[]): 
            triggers.module_version, triggers.changes, previous.commit_sha AS previously_tracked_sha,
            triggers.lease_token, triggers.lease_holder, triggers.lease_expires_at,
            json_build_object('id', triggers.run_id, 'url', triggers.run_url) AS run,
-           events.kind AS event_kind, events.ref_kind, events.change, events.forced, events.facts,
+           events.kind AS event_kind, events.ref_kind, events.change, events.forced, events.action,
+           events.pull_request_number, events.facts,
            deliveries.id AS delivery_id, deliveries.request_id, deliveries.received_at, deliveries.source,
            json_build_object('id', integrations.id, 'name', integrations.name) AS integration,
            json_build_object('uuid', repositories.uuid, 'fullName', repositories.full_name) AS repository,
+           json_build_object('uuid', source.uuid, 'fullName', source.full_name) AS source_repository,
+           pull_requests.list AS pull_requests,
            json_build_object(
              'id', targets.id, 'externalId', targets.external_id, 'kind', targets.kind, 'name', targets.name,
              'space', spaces.name, 'labels', targets.labels, 'projectRoot', targets.project_root,
@@ -70,6 +77,7 @@ export async function listTriggerRecords(db: Database, ids: readonly string[]): 
     JOIN sluice.targets ON targets.id = triggers.target_id
     JOIN sluice.spaces ON spaces.id = targets.space_id
     JOIN sluice.repositories ON repositories.id = triggers.repository_id
+    JOIN sluice.repositories AS source ON source.id = triggers.source_repository_id
     JOIN sluice.events ON events.id = triggers.event_id
     JOIN sluice.deliveries ON deliveries.id = events.delivery_id
     JOIN sluice.integrations ON integrations.id = deliveries.integration_id
@@ -80,6 +88,15 @@ export async function listTriggerRecords(db: Database, ids: readonly string[]): 
         AND earlier.position < triggers.position
       ORDER BY earlier.position DESC LIMIT 1
     ) AS previous ON true
+    CROSS JOIN LATERAL (
+      SELECT coalesce(json_agg(json_build_object(
+        'number', pull_requests.number, 'title', title, 'state', pull_requests.state, 'author', author, 'url', url,
+        'sourceBranch', source_branch, 'destinationBranch', destination_branch
+      ) ORDER BY pull_requests.number), '[]') AS list
+      FROM sluice.commit_pull_requests JOIN sluice.pull_requests USING (repository_id, number)
+      WHERE commit_pull_requests.repository_id = triggers.repository_id
+        AND commit_pull_requests.commit_sha = triggers.commit_sha
+    ) AS pull_requests
     ORDER BY wanted.place`;
   return rows.map(toRecord);
 }
@@ -108,6 +125,7 @@ function toRecord(row: Row): TriggerRecord {
       forced: row.forced,
       commit: row.facts.commit ?? null,
       actor: row.facts.actor ?? null,
+      pullRequest: toPullRequest(row),
     },
     delivery: {
       id: row.deliveryId,
@@ -117,6 +135,8 @@ function toRecord(row: Row): TriggerRecord {
     },
     integration: row.integration,
     repository: row.repository,
+    sourceRepository: row.sourceRepository,
+    pullRequests: row.pullRequests,
     target: row.target,
     decision: toDecision(row),
   };
@@ -130,6 +150,10 @@ function toLease({ state, leaseToken, leaseHolder, leaseExpiresAt }: Row): Trigg
     holder: leaseHolder ?? "",
     expiresAt: leaseExpiresAt === null ? null : toRfc3339(leaseExpiresAt),
   };
+}
+
+function toPullRequest({ pullRequestNumber: number, action }: Row): TriggerRecord["event"]["pullRequest"] {
+  return number === null || action === null ? null : { number, action };
 }
 
 function toDecision({ decisionId, reason, evidence, decisionRunType }: Row): TriggerRecord["decision"] {

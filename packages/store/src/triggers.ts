@@ -1,6 +1,8 @@
 import type { BranchState } from "@sluice/domain/branch";
 import type { RunType } from "@sluice/domain/decide";
+import type { BranchTrigger } from "@sluice/domain/outdated";
 
+import { standing } from "./branch-triggers.ts";
 import type { Database } from "./client.ts";
 
 /** What makes a trigger the one it is (rule 26). */
@@ -32,9 +34,16 @@ export interface NewTrigger extends TriggerIdentity {
 /** A trigger that is there, and where its branch stands. */
 export interface TriggerRow extends TriggerIdentity {
   readonly id: string;
+  readonly eventId: string;
   readonly repositoryId: string;
+  /** The repository that `refName` is a branch of. */
+  readonly sourceRepositoryId: string;
   readonly refName: string;
-  /** Null when the branch has no state. */
+  readonly position: number;
+  readonly awaitsPush: boolean;
+  /** `outdated` however long ago. */
+  readonly standing: BranchTrigger["standing"];
+  /** As `isDuplicate` asks for it. */
   readonly branch: Pick<BranchState, "headSha" | "arrivalSequence"> | null;
 }
 
@@ -56,22 +65,28 @@ export async function findTriggersOfCommits(
   const rows = await db.sql<
     (Omit<TriggerRow, "branch"> & { headSha: string | null; arrivalSequence: number | null })[]
   >`
-    SELECT DISTINCT earlier.id, target_id, run_type, commit_sha, branch_arrival, repository_id, ref_name, head_sha,
-           arrival_sequence
+    SELECT DISTINCT earlier.*, head_sha, arrival_sequence
     FROM unnest(
       ${wanted.map((trigger) => trigger.targetId)}::uuid[],
       ${wanted.map((trigger) => trigger.runType)}::text[],
       ${wanted.map((trigger) => trigger.commitSha)}::text[]
     ) AS wanted (target_id, run_type, commit_sha)
     CROSS JOIN LATERAL (
-      SELECT id, branch_arrival, repository_id, ref_name FROM sluice.triggers
+      SELECT id, event_id, target_id, run_type, commit_sha, branch_arrival, repository_id, source_repository_id, ref_name,
+             position, awaits_push, ${standing(db)} AS standing
+      FROM sluice.triggers
       WHERE triggers.target_id = wanted.target_id AND triggers.run_type = wanted.run_type
         AND triggers.commit_sha = wanted.commit_sha
       ORDER BY branch_arrival DESC OFFSET 0
     ) AS earlier
     LEFT JOIN LATERAL (
       SELECT head_sha, arrival_sequence FROM sluice.branches
-      WHERE branches.repository_id = earlier.repository_id AND branches.name = earlier.ref_name
+      WHERE NOT earlier.awaits_push AND branches.repository_id = earlier.source_repository_id
+        AND branches.name = earlier.ref_name
+      UNION ALL
+      SELECT earlier.commit_sha, head_arrival FROM sluice.pull_requests
+      WHERE earlier.awaits_push AND pull_requests.source_repository_id = earlier.source_repository_id
+        AND source_branch = earlier.ref_name AND head_arrival = earlier.branch_arrival
       LIMIT 1
     ) AS branch ON true
     ORDER BY branch_arrival DESC`;
@@ -79,6 +94,46 @@ export async function findTriggersOfCommits(
     ...trigger,
     branch: arrivalSequence === null ? null : { headSha, arrivalSequence },
   }));
+}
+
+/** A push to a branch, as the triggers see it that pull requests made before it came. */
+export interface ArrivedPush {
+  readonly repositoryId: string;
+  readonly refName: string;
+  /** 7 to 40 hex digits. */
+  readonly sha: string;
+  readonly branchArrival: number;
+  readonly position: number;
+}
+
+/**
+ * Gives triggers that await their push what it brings, whatever it means for their targets: the last one of each target, for
+ * one push is one arrival. The caller holds the locks of the repositories.
+ */
+export async function takeOverTriggers(db: Database, pushes: readonly ArrivedPush[]): Promise<void> {
+  if (pushes.length === 0) return;
+  await db.sql`
+    WITH taken AS (
+      SELECT DISTINCT ON (push.branch_arrival, awaiting.target_id, awaiting.run_type, awaiting.commit_sha)
+             awaiting.id, push.branch_arrival, push.position
+      FROM unnest(
+        ${pushes.map((push) => push.repositoryId)}::uuid[],
+        ${pushes.map((push) => push.refName)}::text[],
+        ${pushes.map((push) => push.sha)}::text[],
+        ${pushes.map((push) => push.branchArrival)}::bigint[],
+        ${pushes.map((push) => push.position)}::bigint[]
+      ) AS push (repository_id, ref_name, sha, branch_arrival, position)
+      CROSS JOIN LATERAL (
+        SELECT id, target_id, run_type, commit_sha, triggers.position FROM sluice.triggers
+        WHERE awaits_push AND source_repository_id = push.repository_id AND triggers.ref_name = push.ref_name
+          AND triggers.repository_id = push.repository_id AND starts_with(commit_sha, push.sha)
+        OFFSET 0
+      ) AS awaiting
+      ORDER BY push.branch_arrival, awaiting.target_id, awaiting.run_type, awaiting.commit_sha, awaiting.position DESC
+    )
+    UPDATE sluice.triggers
+    SET branch_arrival = taken.branch_arrival, position = taken.position, awaits_push = false, updated_at = now()
+    FROM taken WHERE triggers.id = taken.id`;
 }
 
 /** Inserts triggers, each with its first line of history. `actor`: the person who made them, else the stage of ours. */

@@ -8,6 +8,9 @@ import { openStore, type Database, type Store, type StoreOptions } from "./clien
 import { isTransientDatabaseError } from "./database-error.ts";
 import { withTransaction } from "./transaction.ts";
 
+/** For polling, on a machine that has other things to do as well. */
+const WAIT = { timeout: 20_000, interval: 50 };
+
 let database: TestDatabase;
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -88,15 +91,15 @@ test("a statement and a transaction that are not answered fail as transient, and
   proxy.swallow(false);
   const after = [await pid(store), await withTransaction(store, pid)];
   expect(new Set([...before, ...after]).size).toBe(4);
-  await expect.poll(proxy.connections).toBe(2);
+  await expect.poll(proxy.connections, WAIT).toBe(2);
 });
 
 test("transactions go on after Postgres could not be reached, also for a time and when nothing was in use", async () => {
   const proxy = await startSwallowingProxy();
-  const store = open({ url: proxy.url, statementTimeoutMs: 500, transactionTimeoutMs: 60_000 });
+  const store = open({ url: proxy.url, statementTimeoutMs: 1_000, transactionTimeoutMs: 60_000 });
   await withTransaction(store, pid);
-  // Above the time after which an idle connection is closed.
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  // The connection was idle for long enough to be closed.
+  await expect.poll(proxy.connections, WAIT).toBe(0);
   proxy.swallow(true);
   for (let attempt = 0; attempt < 2; attempt += 1) {
     await expect(withTransaction(store, pid)).rejects.toSatisfy(isTransientDatabaseError);
@@ -106,15 +109,17 @@ test("transactions go on after Postgres could not be reached, also for a time an
 });
 
 test("a statement that takes its whole time is not cut off, however long its connection was silent before", async () => {
-  const store = open({ url: database.url, statementTimeoutMs: 8_000 });
+  const store = open({ url: database.url, statementTimeoutMs: 12_000 });
   const before = await pid(store);
-  await new Promise((resolve) => setTimeout(resolve, 6_500));
-  await store.sql`SELECT pg_sleep(7)`;
+  // Each below the 12 s after which it would be ended, with room for a slow machine; both together above the 17 s after
+  // which a connection without an answer is closed.
+  await new Promise((resolve) => setTimeout(resolve, 9_000));
+  await store.sql`SELECT pg_sleep(9)`;
   expect(await pid(store)).toBe(before);
-}, 30_000);
+}, 60_000);
 
 test("a transaction as a whole has a time, also when each of its statements is quick", async () => {
-  const store = open({ url: database.url, transactionTimeoutMs: 300 });
+  const store = open({ url: database.url, transactionTimeoutMs: 2_000 });
   const endless = withTransaction(store, async (tx) => {
     for (;;) await tx.sql`SELECT pg_sleep(0.01)`;
   });
@@ -123,7 +128,7 @@ test("a transaction as a whole has a time, also when each of its statements is q
 });
 
 test("who waits for a connection that others keep is told in time, and takes none from those behind", async () => {
-  const store = open({ url: database.url, transactionTimeoutMs: 500 });
+  const store = open({ url: database.url, transactionTimeoutMs: 2_000 });
   let letGo = (): void => undefined;
   const kept = withTransaction(store, () => new Promise<void>((resolve) => (letGo = resolve)));
   const first = withTransaction(store, pid);
@@ -135,7 +140,7 @@ test("who waits for a connection that others keep is told in time, and takes non
 });
 
 test("what listens may be silent for longer", async () => {
-  const store = open({ url: database.url, statementTimeoutMs: 100 });
+  const store = open({ url: database.url, statementTimeoutMs: 1_000 });
   const heard: string[] = [];
   let subscriptions = 0;
   await store.sql.listen(
@@ -143,8 +148,9 @@ test("what listens may be silent for longer", async () => {
     (payload) => heard.push(payload),
     () => (subscriptions += 1),
   );
+  // Above the 6 s after which a statement without an answer is given up.
   await new Promise((resolve) => setTimeout(resolve, 7_000));
   await store.sql.notify("news", "at last");
-  await expect.poll(() => heard).toEqual(["at last"]);
+  await expect.poll(() => heard, WAIT).toEqual(["at last"]);
   expect(subscriptions).toBe(1);
 });

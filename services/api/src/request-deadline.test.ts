@@ -37,7 +37,9 @@ test("while as many as are allowed were given up and go on, nothing more is begu
   expect((await app.request("/slow")).status).toBe(503);
   expect(waiting).toHaveLength(2);
   waiting[0]!(Promise.reject(new Error("cut off")));
-  await vi.waitFor(async () => expect((await app.request("/quick")).status).toBe(200));
+  await vi.waitFor(async () => expect((await app.request("/quick")).status).toBe(200), {
+    timeout: 5_000,
+  });
 });
 
 test("what is answered in time leaves nothing behind", async () => {

@@ -44,7 +44,7 @@ async function claimOne(request: object = {}) {
   return { document, id: document.id, lease_token: document.lease!.token };
 }
 
-describe("a trigger's life", () => {
+describe("a trigger's life (rule 28)", () => {
   test("claim, start, heartbeat, finish: each tells the state, the lease and the wish to cancel", async () => {
     const id = await insertTrigger(api.store, { targetId, position: 2 });
     const { document, lease_token } = await claimOne({ lease_ms: 30_000 });

@@ -1,5 +1,12 @@
+import { assertNever } from "@sluice/domain/assert-never";
 import type { ChangedFiles } from "@sluice/domain/changed-files";
-import { decide, decideWithoutTargets, decisionNeedsFiles } from "@sluice/domain/decide";
+import {
+  decide,
+  decideWithoutTargets,
+  decisionNeedsFiles,
+  decisionNeedsVersion,
+} from "@sluice/domain/decide";
+import type { PushEvent } from "@sluice/domain/event";
 import { limitTriggers, type TargetDecision } from "@sluice/domain/run-limit";
 import type { Target } from "@sluice/domain/target";
 import type { PendingEvent } from "@sluice/store/events";
@@ -7,30 +14,58 @@ import type { PendingEvent } from "@sluice/store/events";
 /** An event with what it means for each target. */
 export interface DecidedEvent {
   readonly pending: PendingEvent;
-  /** The commit that the ref came to, 40 hex digits; null when nothing can run. */
+  /** The commit that is to run, 40 hex digits: the one that the ref came to, or a pull request's head; null when nothing can run. */
   readonly commitSha: string | null;
   readonly decisions: readonly TargetDecision[];
+  /** A person asked for the runs by a comment: they are no duplicates of others (rule 24). */
+  readonly isForced?: boolean;
 }
 
-/** Whether Bitbucket has to be asked before the event can be decided (rules 12, 14, 16). */
-export function needsBitbucket(pending: PendingEvent, targets: readonly Target[]): boolean {
+/**
+ * Whether the event needs a job of its own: Bitbucket has to be asked before it can be decided (rules 12, 14, 16), or it is
+ * a pull request's.
+ */
+export function needsResolving(pending: PendingEvent, targets: readonly Target[]): boolean {
   const { event } = pending;
-  if (event.kind !== "push" || targets.length === 0) return false;
+  if (targets.length === 0) return false;
+  switch (event.kind) {
+    case "unsupported":
+      return false;
+    case "pull_request":
+      return true;
+    case "push":
+      return pushNeedsBitbucket(pending, event, targets);
+    default:
+      return assertNever(event);
+  }
+}
+
+/** Whether Bitbucket has to be asked before a push can be decided (rules 12, 14, 16). */
+export function pushNeedsBitbucket(
+  pending: PendingEvent,
+  event: PushEvent,
+  targets: readonly Target[],
+): boolean {
   return (
     isShort(event.newSha) ||
     needsHead(pending, targets) ||
-    targets.some((target) => decisionNeedsFiles(event, target))
+    targets.some((target) => decisionNeedsFiles(event, target) || decisionNeedsVersion(event, target))
   );
 }
 
-/** Whether the place of a push is not known, and matters: only tracked triggers have an order. */
+/**
+ * Whether the place of a push is not known, and matters: tracked triggers have an order, and a proposed one must not be made
+ * for a branch that has moved on or is gone.
+ */
 export function needsHead({ event, isPlaced }: PendingEvent, targets: readonly Target[]): boolean {
-  return (
-    event.kind === "push" && !isPlaced && targets.some(({ trackedBranch }) => trackedBranch === event.refName)
+  if (event.kind !== "push" || isPlaced) return false;
+  return targets.some(
+    ({ trackedBranch, state }) =>
+      trackedBranch === event.refName || (event.newSha !== null && state === "active"),
   );
 }
 
-/** Decides an event for all its targets. */
+/** Decides an event that asks nothing of its pull request for all its targets: a push, or one that has none. */
 export function decideEvent(input: {
   readonly pending: PendingEvent;
   readonly targets: readonly Target[];

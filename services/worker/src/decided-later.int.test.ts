@@ -3,6 +3,7 @@ import { createTestDatabase } from "@sluice/embedded/test-database";
 import { createBitbucket } from "@sluice/simulator/bitbucket";
 import { DEFAULT_CREDENTIALS } from "@sluice/simulator/rest-auth";
 import { startBitbucketServer, type BitbucketServer } from "@sluice/simulator/rest-server";
+import type { WebhookEvent } from "@sluice/simulator/webhook-delivery";
 import { migrateStore } from "@sluice/store/migrate";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
@@ -54,7 +55,7 @@ async function recordTwo(slug: string, by: Pipeline) {
   const ids: string[] = [];
   for (const content of ["1", "2"]) {
     const { webhooks } = repository.push({ branch: "feature", files: { "network/main.tf": content } });
-    const delivery = worker.aDelivery("", { body: Buffer.from(JSON.stringify(webhooks[0]?.body)) });
+    const delivery = toDelivery(webhooks[0]);
     await worker.handle([delivery], by);
     const rows = await worker.store.sql<{ id: string }[]>`
       SELECT id FROM sluice.events WHERE delivery_id = ${delivery.id} AND decided_at IS NULL`;
@@ -62,6 +63,13 @@ async function recordTwo(slug: string, by: Pipeline) {
   }
   return { stack, ids, repository };
 }
+
+/** Received so long ago that nothing that was told with it is on its way any more. */
+const toDelivery = (webhook: WebhookEvent | undefined) =>
+  worker.aDelivery("", {
+    body: Buffer.from(JSON.stringify(webhook?.body)),
+    receivedAt: new Date(Date.now() - 10_000).toISOString(),
+  });
 
 const decide = (eventId: string | undefined, by: Pipeline) =>
   by.handleEvent({
@@ -88,10 +96,7 @@ describe("pushes for which Bitbucket is asked (rules 23, 27)", () => {
     const { stack, ids, repository } = await recordTwo("deleted", asking);
     await decide(ids[0], asking);
     const { webhooks } = repository.deleteBranch("feature");
-    await worker.handle(
-      [worker.aDelivery("", { body: Buffer.from(JSON.stringify(webhooks[0]?.body)) })],
-      asking,
-    );
+    await worker.handle([toDelivery(webhooks[0])], asking);
     await decide(ids[1], asking);
     expect(await statesOf(stack)).toEqual(["canceled", "canceled"]);
   });

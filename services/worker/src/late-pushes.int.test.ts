@@ -7,6 +7,7 @@ import { encodeDeliveries } from "@sluice/queue/delivery-codec";
 import { type Bitbucket, createBitbucket } from "@sluice/simulator/bitbucket";
 import { DEFAULT_CREDENTIALS } from "@sluice/simulator/rest-auth";
 import { type BitbucketServer, startBitbucketServer } from "@sluice/simulator/rest-server";
+import { claimTriggers } from "@sluice/store/claims";
 import { openStore } from "@sluice/store/client";
 import { migrateStore } from "@sluice/store/migrate";
 import { beforeAll, afterAll, beforeEach, describe, expect, inject, test } from "vitest";
@@ -99,6 +100,21 @@ describe("pushes that come late (rule 14)", () => {
       SELECT new_sha FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
       WHERE integration_id = ${worker.integrationId()} AND kind = 'push' ORDER BY events.recorded_at, sequence`;
     expect(rows.map(({ newSha }) => newSha)).toEqual([B, C]);
+  });
+
+  test("jobs that are handed out in a jumble are recorded in the order in which they were received", async () => {
+    await aStack("network");
+    const at = (ms: number) => ({ receivedAt: new Date(Date.UTC(2026, 0, 1) + ms).toISOString() });
+    const received = [to(A, B), to(B, C), to(C, D)].map((delivery, ms) => ({ ...delivery, ...at(ms) }));
+    // The first is committed at once, and the others wait meanwhile.
+    const first = { ...aDelivery("", { eventKey: "repo:fork" }), ...at(9) };
+    const handedOut = [first, ...received.toReversed()];
+    const jobs = await Promise.all(handedOut.map((delivery) => encodeDeliveries([delivery])));
+    await Promise.all(jobs.map((job) => worker.take(job)));
+    const rows = await worker.store.sql`
+      SELECT new_sha FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
+      WHERE integration_id = ${worker.integrationId()} AND kind = 'push' ORDER BY events.id`;
+    expect(rows.map(({ newSha }) => newSha)).toEqual([B, C, D]);
   });
 });
 
@@ -221,6 +237,99 @@ describe("the pushes of a branch, in whatever order they are told (rule 14)", ()
     expect(await queuedOf(stack)).toEqual([commits[0], commits[2], commits[3]]);
     await handleInTurn([bodies[1] ?? ""]);
     expect(await queuedOf(stack)).toEqual(commits);
+  });
+
+  describe("one that was missing decides what waited for it, as it is recorded itself", () => {
+    const FOUR: readonly Step[] = [{ to: "new" }, { to: "new" }, { to: "new" }, { to: "new" }];
+
+    /** Tells of the first push and of the third, which then waits for the second. */
+    async function tellWithGap(more: { readonly projectRoot?: string } = {}) {
+      const { fullName, bodies, commits } = play(FOUR);
+      const stack = await aStack("network", { trackedBranch: "release", repository: fullName, ...more });
+      for (const place of [0, 2]) await handle([tell(bodies[place] ?? "")]);
+      return { stack, commits, waiting: await waitingEvents(), late: bodies[1] ?? "", last: bodies[3] ?? "" };
+    }
+
+    const waitingEvents = async () =>
+      worker.store.sql<{ id: string }[]>`
+        SELECT events.id FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
+        WHERE integration_id = ${worker.integrationId()} AND decided_at IS NULL`;
+
+    const runJob = (eventId: string, by?: Pipeline) =>
+      (by ?? worker.pipeline).handleEvent({
+        payload: { v: 1, eventId },
+        jobId: eventId,
+        attempt: 1,
+        enqueuedAt: new Date(),
+        signal: new AbortController().signal,
+      });
+
+    /** Claims and finishes what there is of the stack, one after the other. */
+    async function claimAll(stack: string): Promise<string[]> {
+      const claimed: string[] = [];
+      for (;;) {
+        const claims = await claimTriggers(worker.store, { limit: 100, leaseMs: 60_000, holder: "test" });
+        const rows = await worker.store.sql<{ commitSha: string }[]>`
+          UPDATE sluice.triggers SET state = 'succeeded'
+          WHERE id = ANY(${claims.map(({ id }) => id)}::uuid[]) AND target_id = ${stack} RETURNING commit_sha`;
+        if (rows.length === 0) return claimed;
+        claimed.push(...rows.map(({ commitSha }) => commitSha));
+      }
+    }
+
+    test("and claims come in the order of the commits", async () => {
+      const { stack, commits, waiting, late } = await tellWithGap();
+      expect(waiting).toHaveLength(1);
+      const before = worker.latencies.length;
+      await handle([tell(late)]);
+      expect(await waitingEvents()).toEqual([]);
+      expect(worker.latencies.length - before).toBe(2);
+      expect(await claimAll(stack)).toEqual(commits.slice(0, 3));
+    });
+
+    test("also in one job with the push that goes on from there", async () => {
+      const { stack, commits, late, last } = await tellWithGap();
+      await handle([tell(last), tell(late)]);
+      expect(await waitingEvents()).toEqual([]);
+      expect(await claimAll(stack)).toEqual(commits);
+    });
+
+    test("and the job that the other has finds it decided", async () => {
+      const { stack, commits, waiting, late } = await tellWithGap();
+      await handle([tell(late)]);
+      for (const { id } of waiting) await runJob(id);
+      expect(await queuedOf(stack)).toEqual(commits.slice(0, 3));
+    });
+
+    test("or that job has decided it, where the two meet: once in any case", async () => {
+      const { stack, commits, waiting, late } = await tellWithGap();
+      const [recorded] = await Promise.allSettled([
+        handle([tell(late)]),
+        ...waiting.map(({ id }) => runJob(id, asking)),
+      ]);
+      expect(recorded).toMatchObject({ status: "fulfilled" });
+      await worker.handleEvents(asking);
+      expect(await queuedOf(stack)).toEqual(commits.slice(0, 3));
+    });
+
+    test("unless Bitbucket has to be asked for its files: its job decides it", async () => {
+      const { stack, commits, waiting, late } = await tellWithGap({ projectRoot: "main.tf" });
+      expect(waiting).toHaveLength(2);
+      await handle([tell(late)]);
+      expect(await waitingEvents()).toHaveLength(3);
+      await worker.handleEvents(asking);
+      expect(await queuedOf(stack)).toEqual(commits.slice(0, 3));
+    });
+
+    test("only where no other one is missing", async () => {
+      const { fullName, bodies, commits } = play([...FOUR, { to: "new" }]);
+      const stack = await aStack("network", { trackedBranch: "release", repository: fullName });
+      for (const place of [0, 2, 4]) await handle([tell(bodies[place] ?? "")]);
+      await handle([tell(bodies[1] ?? "")]);
+      expect(await queuedOf(stack)).toEqual([commits[0]]);
+      await handle([tell(bodies[3] ?? "")]);
+      expect(await queuedOf(stack)).toEqual(commits);
+    });
   });
 
   test("a push that never comes is waited for two minutes, not for ever", async () => {

@@ -299,12 +299,16 @@ describe("pushes that come late leave the same triggers (rule 14)", () => {
     }
   });
 
-  test("while a push between them is missing, neither of two is ended that may be the newest", async () => {
+  test("while a push between them is missing, the one whose place is not known waits, and the other is not ended", async () => {
     const stack = await worker.aStack("network");
     await tell(to(C, D), to(A, B));
-    expect((await liveOf(stack)).toSorted()).toEqual([B, D]);
-    await tell(to(B, C));
     expect(await liveOf(stack)).toEqual([D]);
+    await tell(to(B, C));
+    expect(await statesOf(stack)).toEqual([
+      [B, "superseded"],
+      [C, "superseded"],
+      [D, "queued"],
+    ]);
   });
 
   describe("what was ended before it was known to be the newest", () => {
@@ -383,12 +387,13 @@ describe("at the same time", () => {
   test("a trigger that is claimed while a newer one comes is superseded or asked to stop, never missed", async () => {
     const stack = await worker.aStack("network");
     const told = new AbortController();
-    const claiming = [1, 2].map(async () => {
+    const claimUntilTold = async () => {
       while (!told.signal.aborted) await claim();
-    });
-    for (const delivery of pushes()) await worker.handle([delivery]);
-    told.abort();
-    await Promise.all(claiming);
+    };
+    const tellAll = async () => {
+      for (const delivery of pushes()) await worker.handle([delivery]);
+    };
+    await Promise.all([claimUntilTold(), claimUntilTold(), tellAll().finally(() => told.abort())]);
     const rows = await rowsOf(stack);
     expect(rows).toHaveLength(COMMITS);
     for (const { state, attempt, cancelRequested } of rows.slice(0, -1)) {

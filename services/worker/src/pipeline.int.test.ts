@@ -64,7 +64,7 @@ describe("a push", () => {
     expect(await triggersOf(stack)).toEqual([]);
   });
 
-  test("to a repository that no target uses is explained as a whole", async () => {
+  test("to a repository that no target uses is explained as a whole (rule 25)", async () => {
     const delivery = aDelivery([{ old: ref("main", A), new: ref("main", B) }]);
     await handle([delivery]);
     expect(await decisionsOf(delivery.id)).toMatchObject([{ targetId: null, reason: "no_target" }]);

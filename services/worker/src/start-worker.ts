@@ -24,6 +24,7 @@ import { openStore, type Store } from "@sluice/store/client";
 
 import type { WorkerConfiguration } from "./config.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { startCommitLinks } from "./repair/link-commits.ts";
 import { requeuePendingEvents } from "./repair/requeue-pending.ts";
 import { startRetention, type RetentionPolicy } from "./repair/retention.ts";
 import { runEvery, type Recurring } from "./repair/run-every.ts";
@@ -137,6 +138,12 @@ export async function startWorker(input: {
       configuration.sweepIntervalMinutes === 0 ? null : configuration.sweepIntervalMinutes * MINUTE_MS,
     graceMs: configuration.sweepGraceSeconds * 1_000,
   });
+  const commitLinks = startCommitLinks({
+    store,
+    logger,
+    clientOf: (integrationId) => clients.of(integrationId),
+    graceMs: configuration.sweepGraceSeconds * 1_000,
+  });
   const recurring = startRecurringWork({
     store,
     logger,
@@ -153,6 +160,7 @@ export async function startWorker(input: {
     async close(graceMs) {
       await Promise.all([
         sweep.stop(),
+        commitLinks.stop(),
         ...recurring.map((work) => work.stop()),
         ...consumers.map((consumer) => consumer.close(graceMs)),
       ]);

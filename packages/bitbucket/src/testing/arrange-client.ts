@@ -1,6 +1,6 @@
 /** A server and a client of it, for one test. */
 import type { BudgetLesson } from "../budget.ts";
-import { type BitbucketClientOptions, createBitbucketClient } from "../client.ts";
+import { type BitbucketClient, type BitbucketClientOptions, createBitbucketClient } from "../client.ts";
 import type { CallObservation } from "../transport.ts";
 import { type ScriptedApi, startScriptedApi } from "./scripted-api.ts";
 
@@ -49,6 +49,27 @@ export async function arrange(
     ...options,
   });
   return { api, client, taken, lessons, observed };
+}
+
+/** A client of a simulated Bitbucket. `beforeCall` gets the number of the request, 1 for the first. */
+export function simulatorClient(
+  baseUrl: string,
+  beforeCall: (number: number) => void = () => undefined,
+): BitbucketClient {
+  let calls = 0;
+  return createBitbucketClient({
+    baseUrl,
+    credential: { kind: "access_token", token: "simulated-access-token" },
+    credentialId: "credential-1",
+    budget: {
+      take: async () => {
+        beforeCall((calls += 1));
+        return { granted: true };
+      },
+      learn: async () => undefined,
+    },
+    userAgent: "sluice-test",
+  });
 }
 
 /** A page of a list. */

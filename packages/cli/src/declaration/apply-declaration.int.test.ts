@@ -33,7 +33,9 @@ ${STACKS}
     deployers: ["{AAAAAAAA-0000-4000-8000-000000000001}"]
     coalesce: true
     enabled: false
-modules: [{ name: network, repository: acme/modules, tracked_branch: main }]`;
+modules:
+  - { name: network, repository: acme/modules, tracked_branch: main }
+  - { name: dns, repository: acme/modules, tracked_branch: main, version_from: tag }`;
   expect(actionsOf(await scene.apply(text))).toEqual([
     "create space teams",
     "create space payments",
@@ -42,11 +44,12 @@ modules: [{ name: network, repository: acme/modules, tracked_branch: main }]`;
     "create stack database",
     "create stack ledger",
     "create module network",
+    "create module dns",
   ]);
   const again = await scene.apply(text);
   expect(formatPlan(again.plan)).toBe("Nothing to change.\n");
   expect(isEmptyPlan(again.plan)).toBe(true);
-  expect(await scene.targetRows()).toHaveLength(4);
+  expect(await scene.targetRows()).toHaveLength(5);
   const [budget] = await scene.store.sql`SELECT calls_per_hour FROM sluice.call_budgets`;
   expect(budget).toEqual({ callsPerHour: 800 });
 });
@@ -69,6 +72,30 @@ test("a change is shown key by key, old and new, and only that is changed", asyn
     { name: "database", trackedBranch: "main" },
     { name: "network", trackedBranch: "release" },
   ]);
+});
+
+test("where a module's version comes from is stored, changed and shown (rule 31)", async () => {
+  const modules = (versionFrom: string) => `${ACME}
+stacks: [{ name: vpc, repository: acme/vpc, tracked_branch: main }]
+modules: [{ name: vpc, repository: acme/vpc, tracked_branch: main${versionFrom} }]`;
+  const stored = async () => {
+    const rows = await scene.store.sql<{ kind: string; moduleVersionSource: string | null }[]>`
+      SELECT kind, module_version_source FROM sluice.targets ORDER BY kind`;
+    return rows.map(({ kind, moduleVersionSource }) => [kind, moduleVersionSource]);
+  };
+  await scene.apply(modules(""));
+  expect(await stored()).toEqual([
+    ["module", "file"],
+    ["stack", null],
+  ]);
+  expect(formatPlan((await scene.apply(modules(", version_from: tag"))).plan)).toContain(
+    `~ module vpc in root\n    version_from: "file" → "tag"\n`,
+  );
+  expect(await stored()).toEqual([
+    ["module", "tag"],
+    ["stack", null],
+  ]);
+  expect(isEmptyPlan((await scene.apply(modules(", version_from: tag"))).plan)).toBe(true);
 });
 
 test("a dry run writes nothing", async () => {
@@ -106,7 +133,7 @@ test("--prune leaves sections alone that no file has", async () => {
   ]);
 });
 
-test("a removed integration that is still used leaves its targets detached and named, and its secrets wiped", async () => {
+test("a removed integration that is still used leaves its targets detached and named, and its secrets wiped (rule 5)", async () => {
   await scene.apply(`${ACME}\n${STACKS}`);
   const applied = await scene.apply("integrations: []", { prune: true });
   expect(actionsOf(applied)).toEqual([
@@ -132,7 +159,7 @@ test("a removed integration that is still used leaves its targets detached and n
   });
 });
 
-test("an integration made again under its name has the same endpoint, a new secret, and its targets back", async () => {
+test("an integration made again under its name has the same endpoint, a new secret, and its targets back (rule 1)", async () => {
   const text = `${ACME_WITHOUT_SECRET}\n${STACKS}`;
   const first = await scene.apply(text);
   await scene.apply("integrations: []", { prune: true });
@@ -167,7 +194,7 @@ test("another integration can take the name of the endpoint and the place of the
   ]);
 });
 
-test("the default can move from one integration to another", async () => {
+test("the default can move from one integration to another (rule 2)", async () => {
   const two = (first: string, second: string) => `integrations:
   - { name: a, ${first}, credential: { kind: access_token, token: "\${TOKEN}" } }
   - { name: b, ${second}, credential: { kind: access_token, token: "\${TOKEN}" } }`;
@@ -178,7 +205,7 @@ test("the default can move from one integration to another", async () => {
   ]);
 });
 
-test("what another file left in the store is checked: a second default, an endpoint, a space in use", async () => {
+test("what another file left in the store is checked: a second default, an endpoint, a space in use (rule 2)", async () => {
   await scene.apply(`spaces: [{ name: team }]\n${ACME}`);
   await scene.apply("stacks: [{ name: s, space: team, repository: acme/s, tracked_branch: main }]");
   await expect(

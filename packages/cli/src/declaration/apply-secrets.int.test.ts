@@ -61,7 +61,7 @@ test("secrets are stored encrypted, each for its own place", async () => {
   expect(row?.stored).not.toContain("LEAK");
 });
 
-test("a webhook secret that is left out is made once, shown once, and kept", async () => {
+test("a webhook secret that is left out is made once, shown once, and kept (rule 4)", async () => {
   const text = ACME_WITHOUT_SECRET;
   const first = await scene.apply(text);
   expect(first.generated).toEqual([
@@ -72,7 +72,7 @@ test("a webhook secret that is left out is made once, shown once, and kept", asy
   expect((await secretsOf("acme-infra")).current).toBe(first.generated[0]?.secret);
 });
 
-test("a new webhook secret is shown as changed, and the one before verifies for the overlap", async () => {
+test("a new webhook secret is shown as changed, and the one before verifies for the overlap (rule 4)", async () => {
   await scene.apply(ACME);
   const rotated = { ...ENVIRONMENT, SECRET: ENVIRONMENT.SECRET_2, TOKEN: ENVIRONMENT.TOKEN_2 };
   const applied = await scene.apply(`${ACME}\n    secret_overlap: 7d`, { environment: rotated });
@@ -88,7 +88,7 @@ test("a new webhook secret is shown as changed, and the one before verifies for 
   ).toBe(true);
 });
 
-test("a rotation without an overlap ends the old secret at once", async () => {
+test("a rotation without an overlap ends the old secret at once (rule 4)", async () => {
   await scene.apply(ACME);
   const environment = { ...ENVIRONMENT, SECRET: ENVIRONMENT.SECRET_2 };
   await scene.apply(`${ACME}\n    secret_overlap: 0s`, { environment });

@@ -127,11 +127,24 @@ const sharedTargetShape = {
   enabled: z.boolean().optional().describe("`false`: events are recorded and make nothing. Default: `true`."),
 };
 
-/** A stack or a module, after `defaults` were added. */
+/** A stack, or what a module has in common with it, after `defaults` were added. */
 export const targetSchema = z.strictObject({
   name: name.describe("Unique among the stacks, or the modules, of its space."),
   external_id: printable(1_000).optional().describe("The scheduler's own name for it. Default: none."),
   ...sharedTargetShape,
+});
+
+/** Where the version of a module comes from, unless it says another place. */
+export const DEFAULT_VERSION_FROM = "file";
+
+/** A module, after `defaults` were added. */
+export const moduleSchema = targetSchema.extend({
+  version_from: z
+    .enum(["tag", "file"])
+    .optional()
+    .describe(
+      `Only of modules. \`tag\`: the tags \`v1.2.3\` release it; \`file\`: \`module_version\` in a file does. Default: \`${DEFAULT_VERSION_FROM}\`.`,
+    ),
 });
 
 /** Values of every stack and module of the file that does not give its own. */
@@ -147,7 +160,7 @@ export const fileSchema = z
     spaces: z.array(spaceSchema).optional().describe("The tree of spaces."),
     integrations: z.array(integrationSchema).optional().describe("Connections to Bitbucket Cloud."),
     stacks: z.array(targetSchema).optional().describe("Stacks."),
-    modules: z.array(targetSchema).optional().describe("Modules."),
+    modules: z.array(moduleSchema).optional().describe("Modules."),
   })
   .catchall(z.unknown());
 
@@ -157,3 +170,5 @@ export type SpaceEntry = z.output<typeof spaceSchema>;
 export type IntegrationEntry = z.output<typeof integrationSchema>;
 /** An entry of the file as its schema leaves it, defaults added. */
 export type TargetEntry = z.output<typeof targetSchema>;
+/** An entry of the file as its schema leaves it, defaults added. */
+export type ModuleEntry = z.output<typeof moduleSchema>;

@@ -6,6 +6,7 @@ import {
   credentialSchema,
   fileSchema,
   integrationSchema,
+  moduleSchema,
   spaceSchema,
   targetSchema,
 } from "./declaration-schema.ts";
@@ -25,6 +26,7 @@ const shapes: [string, Readonly<Record<string, z.ZodType>>][] = [
   ["spaces", spaceSchema.shape],
   ["integrations", integrationSchema.shape],
   ["stacks and modules", targetSchema.shape],
+  ["modules", moduleSchema.shape],
   ...credentialSchema.options.map((option): [string, Readonly<Record<string, z.ZodType>>] => [
     "credentials",
     option.shape,

@@ -42,6 +42,7 @@ describe("a file that is right", () => {
       allowedForkWorkspaces: [],
       deployers: [],
       coalesce: false,
+      moduleVersionSource: null,
       enabled: true,
     });
     expect(locate()).toEqual({ file: "s.yaml", line: 7, column: 5 });
@@ -73,6 +74,21 @@ modules:
       ["stack", "one", "main", ["shared"]],
       ["stack", "two", "release", []],
       ["module", "one", "main", ["shared"]],
+    ]);
+  });
+
+  test("says for each module where its version comes from: a file, unless it says a tag (rule 31)", () => {
+    const text = `version: 1${INTEGRATION}
+defaults: { repository: acme/modules, tracked_branch: main }
+modules:
+  - { name: vpc }
+  - { name: dns, version_from: tag }
+  - { name: zone, version_from: file }`;
+    const { targets } = parseDeclaration([{ file: "s.yaml", text }], ENVIRONMENT);
+    expect(targets.map(({ name, moduleVersionSource }) => [name, moduleVersionSource])).toEqual([
+      ["vpc", "file"],
+      ["dns", "tag"],
+      ["zone", "file"],
     ]);
   });
 
@@ -208,6 +224,23 @@ describe("a problem is shown with its line and column", () => {
       "a deployer by name",
       aStack("deployers: [alice]"),
       's.yaml:10:17: deployers "alice" is not the uuid of a Bitbucket account',
+    ],
+    [
+      "a version of a stack",
+      aStack("version_from: tag"),
+      "s.yaml:10:5: version_from is a key of modules: a stack has no version",
+    ],
+    [
+      "a version of every stack and module",
+      `version: 1${INTEGRATION}\ndefaults: { version_from: tag }`,
+      "s.yaml:6:13: version_from is a key of modules: a stack has no version",
+    ],
+    [
+      "a version from nowhere",
+      `version: 1${INTEGRATION}
+modules:
+  - { name: vpc, repository: acme/vpc, tracked_branch: main, version_from: branch }`,
+      's.yaml:7:76: version_from "branch" is not one of tag, file',
     ],
     [
       "a stack twice",

@@ -8,6 +8,7 @@ import {
   defaultsSchema,
   fileSchema,
   integrationSchema,
+  moduleSchema,
   spaceSchema,
   targetSchema,
 } from "./declaration-schema.ts";
@@ -21,7 +22,7 @@ import type {
 } from "./declaration.ts";
 import { type LocatedYaml, parseLocatedYaml, type Path } from "./located-yaml.ts";
 import { DeclarationError, type Problem, sortProblems } from "./problem.ts";
-import { readIntegration, readSpace, readTarget } from "./read-entry.ts";
+import { readIntegration, readModule, readSpace, readStack } from "./read-entry.ts";
 import { describeIssues, describeUnknownKey, placeProblems } from "./shape-problems.ts";
 
 /** A file to read. */
@@ -36,7 +37,7 @@ const SCHEMAS = {
   spaces: spaceSchema,
   integrations: integrationSchema,
   stacks: targetSchema,
-  modules: targetSchema,
+  modules: moduleSchema,
 };
 /** A place for YAML anchors. */
 const FREE_KEY = /^x-/;
@@ -176,11 +177,14 @@ function readEntry(input: EntryReading): void {
       reading.integrations.push(integration);
       return;
     }
-    case "stacks":
-    case "modules": {
+    case "stacks": {
       const entry = checkEntry(targetSchema, input);
-      const kind = section === "stacks" ? "stack" : "module";
-      if (entry !== null) reading.targets.push(readTarget(entry, kind, locate));
+      if (entry !== null) reading.targets.push(readStack(entry, locate));
+      return;
+    }
+    case "modules": {
+      const entry = checkEntry(moduleSchema, input);
+      if (entry !== null) reading.targets.push(readModule(entry, locate));
     }
   }
 }

@@ -79,6 +79,7 @@ const TARGET = {
   allowedForkWorkspaces: [],
   deployers: [],
   coalesce: false,
+  moduleVersionSource: null,
   enabled: true,
 } as const;
 
@@ -172,6 +173,7 @@ describe("a changed key is shown with its old and its new value", () => {
     ["allowed_fork_workspaces", { allowedForkWorkspaces: ["labs"] }, '[] → ["labs"]'],
     ["deployers", { deployers: ["{1}"] }, '[] → ["{1}"]'],
     ["coalesce", { coalesce: true }, "false → true"],
+    ["version_from", { moduleVersionSource: "tag" }, '(none) → "tag"'],
     ["enabled", { enabled: false }, "true → false"],
     ["repository", { repository: "acme/other" }, '"acme/infra" → "acme/other"'],
   ];

@@ -162,6 +162,7 @@ function compareTargets(declared: PlannedTarget, was: StoredTarget): FieldChange
     ["allowed_fork_workspaces", was.allowedForkWorkspaces, declared.allowedForkWorkspaces],
     ["deployers", was.deployers, declared.deployers],
     ["coalesce", was.coalesce, declared.coalesce],
+    ["version_from", was.moduleVersionSource, declared.moduleVersionSource],
     ["enabled", was.enabled, declared.enabled],
   ]);
 }

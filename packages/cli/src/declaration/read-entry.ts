@@ -6,7 +6,9 @@ import { integrationSlug } from "@sluice/store/integration-slug";
 import {
   DEFAULT_CALLS_PER_HOUR,
   DEFAULT_SECRET_OVERLAP,
+  DEFAULT_VERSION_FROM,
   type IntegrationEntry,
+  type ModuleEntry,
   type SpaceEntry,
   type TargetEntry,
 } from "./declaration-schema.ts";
@@ -29,10 +31,22 @@ export function readSpace(entry: SpaceEntry, locate: Locate): DeclaredSpace {
   };
 }
 
-/** A stack or module as declared. */
-export function readTarget(entry: TargetEntry, kind: DeclaredTarget["kind"], locate: Locate): DeclaredTarget {
+/** A stack as declared. */
+export function readStack(entry: TargetEntry, locate: Locate): DeclaredTarget {
+  return { ...readTarget(entry, locate), kind: "stack", moduleVersionSource: null };
+}
+
+/** A module as declared. */
+export function readModule(entry: ModuleEntry, locate: Locate): DeclaredTarget {
+  const moduleVersionSource = entry.version_from ?? DEFAULT_VERSION_FROM;
+  return { ...readTarget(entry, locate), kind: "module", moduleVersionSource };
+}
+
+function readTarget(
+  entry: TargetEntry,
+  locate: Locate,
+): Omit<DeclaredTarget, "kind" | "moduleVersionSource"> {
   return {
-    kind,
     name: entry.name,
     space: entry.space ?? ROOT_SPACE,
     integration: entry.integration ?? null,

@@ -99,8 +99,9 @@ function describeIssue(
   }
 }
 
-/** The message for a key that nothing reads, with the one that was probably meant. */
+/** The message for a key that nothing reads here, with the one that was probably meant. */
 export function describeUnknownKey(key: string, known: readonly string[]): string {
+  if (key === "version_from") return "version_from is a key of modules: a stack has no version";
   const nearest = findNearestName(key, known);
   return `unknown key ${key}${nearest === null ? ` (there are ${known.join(", ")})` : ` (did you mean ${nearest}?)`}`;
 }

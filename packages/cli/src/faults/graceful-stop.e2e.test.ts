@@ -26,7 +26,7 @@ const CUT_OFF = { code: 1, signal: null };
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 60_000 }, (choice) => {
+describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 120_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("to a service", () => {
     let servers: FaultServers;
     let installation: Installation;
@@ -146,8 +146,10 @@ async function beginRequest({ url, secret }: Endpoint, { requestId, body }: Push
       });
     },
   );
+  // Whoever calls `finish` is told of it.
+  answered.catch(() => undefined);
   outgoing.flushHeaders();
-  await new Promise<void>((resolve) => void outgoing.once("continue", resolve));
+  await new Promise<void>((resolve, reject) => void outgoing.once("continue", resolve).once("error", reject));
   const half = Math.floor(body.byteLength / 2);
   outgoing.write(body.subarray(0, half));
   return {

@@ -15,7 +15,7 @@ import { pushTo, sendPush } from "./push-delivery.ts";
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
-describe.each(choices)("with the queue on $queue", { timeout: 60_000 }, (choice) => {
+describe.each(choices)("with the queue on $queue", { timeout: 120_000 }, (choice) => {
   describe.skipIf(choice.isSkipped)("a push that no ingress was there for", () => {
     let servers: FaultServers;
     let installation: Installation;
@@ -55,7 +55,7 @@ describe.each(choices)("with the queue on $queue", { timeout: 60_000 }, (choice)
       JOIN sluice.events ON events.id = event_id JOIN sluice.deliveries ON deliveries.id = delivery_id
       ORDER BY position`;
 
-    test("is found by `sluice sweep`, and its webhook runs nothing more", async () => {
+    test("is found by `sluice sweep`, and its webhook runs nothing more (rule 34)", async () => {
       const ingress = await installation.start("ingress");
       await installation.start("worker", { SWEEP_GRACE_SECONDS: "1" });
       const told = pushTo(repository(), "main");

@@ -72,7 +72,7 @@ describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeo
     return [...new Set(jobs.map((job) => job.attemptsMade))];
   }
 
-  test("killed: known slugs are accepted, unknown ones told to come back; jobs wait and use up no attempt; back: all run once", async () => {
+  test("killed: known slugs are accepted, unknown ones told to come back; jobs wait and use up no attempt; back: all run once (rule 8)", async () => {
     await expectBurstAccepted();
     expect(await probeUnknown()).toMatchObject({ status: 401 });
     await servers.postgres.kill();
@@ -149,7 +149,7 @@ describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeo
     },
   );
 
-  test("away when the services start: nobody is turned away for good; back: known, and listening, without a restart", async () => {
+  test("away when the services start: nobody is turned away for good; back: known, and listening, without a restart (rule 8)", async () => {
     await servers.postgres.stop();
     await Promise.all([ingress.kill(), worker.kill()]);
     [ingress, worker] = await Promise.all([installation.start("ingress"), installation.start("worker")]);

@@ -71,7 +71,7 @@ describe.each(choices)("the server of a queue on $queue", { timeout: 90_000 }, (
       expect([ingress.hasEnded, worker.hasEnded]).toEqual([false, false]);
     }
 
-    test("that refuses connections: 503 with Retry-After, named by /readyz; back: 202 without a restart, nothing twice", async () => {
+    test("that refuses connections: 503 with Retry-After, named by /readyz; back: 202 without a restart, nothing twice (rule 8)", async () => {
       const before = aBurst();
       expect(await sendAll(before)).toEqual(before.map(() => ACCEPTED));
       await servers.queue.kill();
@@ -98,7 +98,7 @@ describe.each(choices)("the server of a queue on $queue", { timeout: 90_000 }, (
       await expectBack();
     });
 
-    test("that hangs: 503 in time for everyone of a burst, and for those who come later; back: nothing twice", async () => {
+    test("that hangs: 503 in time for everyone of a burst, and for those who come later; back: nothing twice (rule 8)", async () => {
       servers.queue.freeze();
       onTestFinished(() => servers.queue.resume());
       const during = aBurst();
@@ -127,7 +127,7 @@ describe.each(choices)("the server of a queue on $queue", { timeout: 90_000 }, (
       },
     );
 
-    test("that is not there yet when the services start: they start, answer 503, and take up work when it comes", async () => {
+    test("that is not there yet when the services start: they start, answer 503, and take up work when it comes (rule 8)", async () => {
       await servers.queue.stop();
       await Promise.all([ingress.kill(), worker.kill()]);
       [ingress, worker] = await Promise.all([installation.start("ingress"), installation.start("worker")]);

@@ -121,7 +121,7 @@ describe.each(choices)("two workers, with the queue on $queue", { timeout: 120_0
       return jobs.reduce((sum, job) => sum + job.stalledCounter, 0);
     }
 
-    test("every delivery is recorded once, byte for byte; decisions and triggers are those of an undisturbed run", async () => {
+    test("every delivery is recorded once, byte for byte; decisions and triggers are those of an undisturbed run (rule 9)", async () => {
       await runUndisturbed();
       await runDisturbed();
       expect(await countBrokenOff()).toBeGreaterThan(0);
@@ -144,12 +144,12 @@ describe.each(choices)("two workers, with the queue on $queue", { timeout: 120_0
         changes.filter(({ branch }) => branch === "main").map(({ sha }) => sha),
       );
 
-    test("tracked triggers are claimed in the order of the pushes, whoever died in between", async () => {
+    test("tracked triggers are claimed in the order of the pushes, whoever died in between (rules 14, 29)", async () => {
       const pushed = mainOf(pushes.filter(({ repository }) => repository === "acme/infra"));
       expect(await claimOrder("everything")).toEqual(pushed);
     });
 
-    test("three pushes that arrive as third, first, second are claimed in their order", async () => {
+    test("three pushes that arrive as third, first, second are claimed in their order (rules 14, 29)", async () => {
       await disturbed.addStack("acme/ordered", "ordered");
       const repository = disturbed.bitbucket.createRepository({ workspace: "acme", slug: "ordered" });
       pushTo(repository, "main");

@@ -96,6 +96,9 @@ export const triggers = sluice.table(
       .where(
         sql`${t.runType} = 'proposed' AND ${t.state} IN ('blocked', 'queued', 'claimed', 'running', 'waiting')`,
       ),
+    index("triggers_awaiting_push_idx")
+      .on(t.sourceRepositoryId, t.refName)
+      .where(sql`${t.awaitsPush}`),
     // A version of a module is given once (rule 31).
     uniqueIndex("triggers_module_version_key")
       .on(t.targetId, t.moduleVersion)

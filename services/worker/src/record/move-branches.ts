@@ -10,6 +10,8 @@ import { lockOutClaims } from "@sluice/store/triggers";
 export interface MovedBranches {
   readonly events: readonly NewEvent[];
   readonly moved: readonly (BranchName & BranchState)[];
+  /** Branches whose pushes had left it open where they are, and now tell: what was recorded of them waits no longer. */
+  readonly closed: readonly BranchName[];
   /** Events of the store that were duplicates, and now wait for decisions of their own. */
   readonly recoveredIds: readonly string[];
 }
@@ -68,6 +70,9 @@ export async function moveBranches(
     events: events.map((event, place) => ({ ...event, ...placed.get(place) })),
     moved: [...branches.values()].flatMap(({ name, state }) =>
       state === null ? [] : [{ ...name, ...state }],
+    ),
+    closed: [...branches].flatMap(([key, { name, state }]) =>
+      known.get(key)?.chain === "unsure" && state?.chain !== "unsure" ? [name] : [],
     ),
     recoveredIds,
   };

@@ -1,5 +1,6 @@
 import type { BranchState } from "@sluice/domain/branch";
-import type { Event } from "@sluice/domain/event";
+import type { Event, RepositoryFacts } from "@sluice/domain/event";
+import type { PullRequestState } from "@sluice/domain/pull-request";
 import type { Target } from "@sluice/domain/target";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import { findSeenBranches } from "@sluice/store/branches";
@@ -11,6 +12,7 @@ import {
   type NewEvent,
   type PendingEvent,
 } from "@sluice/store/events";
+import { findSeenPullRequests, type NewPullRequest } from "@sluice/store/pull-requests";
 import {
   areSettled,
   lockKnownRepositories,
@@ -22,12 +24,15 @@ import { listTargetsOfSeen } from "@sluice/store/targets";
 import { allAnswered } from "@sluice/store/transaction";
 
 import { moveBranches, type MovedBranches } from "./move-branches.ts";
+import { movePullRequests } from "./move-pull-requests.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
 
 /** What the deliveries of a transaction bring, under the locks of their repositories. */
 export interface PlacedDeliveries extends MovedBranches {
   /** Of the events' repositories, by repository id. */
   readonly targets: ReadonlyMap<string, readonly Target[]>;
+  /** The pull requests in the state to which the batch brings them: to be saved. */
+  readonly pullRequests: readonly NewPullRequest[];
   /**
    * Undecided events of deliveries that were recorded before: whoever recorded them may have died before it could pass
    * them on.
@@ -53,11 +58,12 @@ export async function placeDeliveries(
   const known = given.flatMap(({ raw }) => (newIds.has(raw.id) ? [] : [raw.id]));
   const leftBehind = known.length > 0 ? await listPendingEventsOfDeliveries(tx, known) : [];
   const found = all.filter(({ raw }) => newIds.has(raw.id));
-  const look = areSettled(first.repositories, found.flatMap(repositoryOf))
+  const look = areSettled(first.repositories, found.flatMap(repositoriesOf))
     ? first
     : await settleAndLook(tx, found);
-  const moved = await moveBranches(tx, numberEvents(found, look), look.branches);
-  return { ...moved, targets: look.targets, leftBehind };
+  const { events, pullRequests } = movePullRequests(numberEvents(found, look), look);
+  const moved = await moveBranches(tx, events, look.branches);
+  return { ...moved, pullRequests, targets: look.targets, leftBehind };
 }
 
 /** An event of a delivery. */
@@ -73,26 +79,28 @@ interface Look {
   /** For as many events as were found. */
   readonly drawn: readonly Pick<NewEvent, "id" | "sequence">[];
   readonly branches: ReadonlyMap<string, BranchState>;
+  readonly known: ReadonlyMap<string, PullRequestState>;
   readonly targets: ReadonlyMap<string, readonly Target[]>;
 }
 
 /** One flight, in which the locks come first. */
 async function lockAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
   if (found.length === 0)
-    return { repositories: new Map(), drawn: [], branches: new Map(), targets: new Map() };
-  const seen = found.flatMap(repositoryOf);
-  const [repositories, drawn, branches, targets] = await allAnswered([
+    return { repositories: new Map(), drawn: [], branches: new Map(), known: new Map(), targets: new Map() };
+  const seen = found.flatMap(repositoriesOf);
+  const [repositories, drawn, branches, known, targets] = await allAnswered([
     lockKnownRepositories(tx, seen),
     drawEvents(tx, found.length),
     findSeenBranches(tx, found.flatMap(branchOf)),
+    findSeenPullRequests(tx, found.flatMap(pullRequestOf)),
     listTargetsOfSeen(tx, seen),
   ]);
-  return { repositories, drawn, branches, targets };
+  return { repositories, drawn, branches, known, targets };
 }
 
 /** For a repository that is seen for the first time, or under a new name: what was read without its lock is read again. */
 async function settleAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
-  await lockSeenRepositories(tx, found.flatMap(repositoryOf));
+  await lockSeenRepositories(tx, found.flatMap(repositoriesOf));
   return lockAndLook(tx, found);
 }
 
@@ -101,7 +109,10 @@ function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Loo
     const numbered = drawn[place];
     if (numbered === undefined) throw new Error("fewer numbers were drawn than there are events");
     const { id: deliveryId, integrationId, requestId, eventKey, receivedAt, hookId, attempt } = raw;
-    const [repository] = repositoryOf({ raw, event });
+    const idOf = (repository: RepositoryFacts | null): string | null =>
+      repository === null
+        ? null
+        : (repositories.get(repositoryKey({ integrationId, uuid: repository.uuid }))?.id ?? null);
     return {
       ...numbered,
       deliveryId,
@@ -110,9 +121,8 @@ function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Loo
       index,
       eventKey,
       event,
-      repositoryId:
-        repository === undefined ? null : (repositories.get(repositoryKey(repository))?.id ?? null),
-      sourceRepositoryId: null,
+      repositoryId: idOf(event.kind === "unsupported" ? null : event.repository),
+      sourceRepositoryId: idOf(event.kind === "pull_request" ? event.pullRequest.source.repository : null),
       branchArrival: null,
       isPlaced: true,
       isToldAgain: false,
@@ -137,13 +147,21 @@ function toFound({ raw, events }: ReadDelivery): FoundEvent[] {
   return events.map((event, index) => ({ raw, event, index }));
 }
 
-function repositoryOf({ raw, event }: Pick<FoundEvent, "raw" | "event">) {
-  return event.kind === "push" ? [{ integrationId: raw.integrationId, ...event.repository }] : [];
+/** Of a pull request also that of its source, which may be a fork. */
+function repositoriesOf({ raw: { integrationId }, event }: FoundEvent) {
+  if (event.kind === "unsupported") return [];
+  const source = event.kind === "pull_request" ? event.pullRequest.source.repository : null;
+  return [event.repository, ...(source === null ? [] : [source])].map((one) => ({ integrationId, ...one }));
 }
 
 function branchOf({ raw: { integrationId }, event }: FoundEvent) {
   if (event.kind !== "push" || event.refKind !== "branch") return [];
   return [{ integrationId, uuid: event.repository.uuid, name: event.refName }];
+}
+
+function pullRequestOf({ raw: { integrationId }, event }: FoundEvent) {
+  if (event.kind !== "pull_request") return [];
+  return [{ integrationId, uuid: event.repository.uuid, number: event.pullRequest.number }];
 }
 
 function toDeliveryRow({ raw, body, events, failure }: ReadDelivery): DeliveryRow {

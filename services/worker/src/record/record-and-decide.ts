@@ -1,15 +1,18 @@
 import type { Target } from "@sluice/domain/target";
 import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
 import { saveBranches } from "@sluice/store/branches";
-import { insertEvents, type PendingEvent } from "@sluice/store/events";
+import { insertEvents, markEventsDecided, type NewEvent, type PendingEvent } from "@sluice/store/events";
+import { savePullRequests } from "@sluice/store/pull-requests";
 import { allAnswered, type Transaction } from "@sluice/store/transaction";
+import { takeOverTriggers, type ArrivedPush } from "@sluice/store/triggers";
 
-import { decideEvent, limitEvent, needsBitbucket, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, limitEvent, needsResolving, type DecidedEvent } from "../decide-event.ts";
 import { countTriggers, toDrafts } from "../write/draft.ts";
-import { branchesOf, deletionsOf, judgeBranches } from "../write/judge-branches.ts";
+import { branchesOf, judgeBranches } from "../write/judge-branches.ts";
 import { checkDrafts, insertDrafts } from "../write/write-drafts.ts";
 import { placeDeliveries } from "./place-deliveries.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
+import { listWaitingPushes } from "./waiting-pushes.ts";
 
 /** An event that was decided, and how many triggers it made. */
 export interface WrittenDecision {
@@ -19,6 +22,7 @@ export interface WrittenDecision {
 
 /** What a transaction made of its deliveries. */
 export interface RecordedDeliveries {
+  /** Also of events of earlier deliveries, which had waited for a push of these. */
   readonly decisions: readonly WrittenDecision[];
   /** Events that Bitbucket has to be asked about: each gets a job of its own, so that one that waits holds up nobody. */
   readonly waiting: readonly PendingEvent[];
@@ -28,10 +32,11 @@ export interface RecordedDeliveries {
 
 /**
  * Writes deliveries with their events, decides at once what needs nothing from Bitbucket, and commits: the locks are held,
- * the events are new, and one commit serves both.
+ * the events are new, and one commit serves both. A push that closes a gap brings the decisions of those that had waited
+ * for it (rule 14).
  *
  * One such transaction runs at a time, so everybody waits for its waits: three, each for a flight of statements that are
- * sent together.
+ * sent together, and a few more where a push came late.
  */
 export async function recordAndDecide(
   tx: Transaction,
@@ -39,39 +44,55 @@ export async function recordAndDecide(
   { maxTriggersPerEvent }: { readonly maxTriggersPerEvent: number },
 ): Promise<RecordedDeliveries> {
   // 1. The deliveries, the locks, and what is to be known under them.
-  const { events, moved, recoveredIds, targets, leftBehind } = await placeDeliveries(tx, deliveries);
+  const placed = await placeDeliveries(tx, deliveries);
+  const { events, moved, pullRequests, targets } = placed;
   const targetsOf = ({ repositoryId }: PendingEvent): readonly Target[] =>
     repositoryId === null ? [] : (targets.get(repositoryId) ?? []);
   // What a sweep found is rare, and needs to know more than is at hand here.
-  const [waiting, ready] = split(
-    events,
-    (event) => event.source === "sweep" || needsBitbucket(event, targetsOf(event)),
+  const isToWait = (event: PendingEvent) =>
+    event.source === "sweep" || needsResolving(event, targetsOf(event));
+  const [waiting, ready] = split(events, isToWait);
+  // What waited only for a push that has come now. It has a job, which will find it decided.
+  const released = (await listWaitingPushes(tx, placed.closed)).filter(
+    (event) => !isToWait(event) && !placed.recoveredIds.includes(event.id),
   );
-  const decided = ready.map((pending) => {
+  const releasedIds = released.map(({ id }) => id);
+  const decided = [...released, ...ready].map((pending) => {
     const commitSha = pending.event.kind === "push" ? pending.event.newSha : null;
     const all = decideEvent({ pending, targets: targetsOf(pending), files: new Map(), commitSha });
     return limitEvent(all, maxTriggersPerEvent);
   });
   // 2. The branches as they are now, against which the triggers are checked.
   const ofTargets = events.filter((event) => targetsOf(event).length > 0);
-  const [, drafts, branches] = await allAnswered([
+  const [, , , drafts, branches] = await allAnswered([
     saveBranches(tx, moved),
+    savePullRequests(tx, pullRequests),
+    takeOverTriggers(tx, ofTargets.flatMap(toArrived)),
     checkDrafts(tx, toDrafts(decided)),
-    listBranchTriggers(tx, branchesOf(ofTargets), []),
+    listBranchTriggers(tx, branchesOf(ofTargets), releasedIds),
   ]);
   // 3. Everything else, and COMMIT behind it.
   await allAnswered([
     insertEvents(tx, events, new Set(ready.map(({ id }) => id))),
+    markEventsDecided(tx, releasedIds),
     insertDrafts(tx, drafts),
-    applyVerdicts(tx, judgeBranches(branches, drafts, deletionsOf(ready))),
+    applyVerdicts(tx, judgeBranches(branches, drafts, ready)),
     tx.commit(),
   ]);
   const made = countTriggers(drafts);
   return {
     decisions: decided.map((each) => ({ decided: each, triggers: made.get(each.pending.id) ?? 0 })),
-    waiting: [...leftBehind, ...waiting],
-    recoveredIds,
+    waiting: [...placed.leftBehind.filter(({ id }) => !releasedIds.includes(id)), ...waiting],
+    recoveredIds: placed.recoveredIds,
   };
+}
+
+/** A push to a branch; one that is told again is none, as far as is known. */
+function toArrived({ event, repositoryId, branchArrival, sequence, isToldAgain }: NewEvent): ArrivedPush[] {
+  if (event.kind !== "push" || event.newSha === null || repositoryId === null) return [];
+  if (event.refKind !== "branch" || branchArrival === null || isToldAgain) return [];
+  const { refName, newSha: sha } = event;
+  return [{ repositoryId, refName, sha, branchArrival, position: sequence }];
 }
 
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [T[], T[]] {

@@ -42,14 +42,16 @@ const MAX_JOBS_PER_COMMIT = 50;
 const MAX_BYTES_PER_COMMIT = 4 * 1024 * 1024;
 
 /**
- * Jobs that come while a transaction is under way share the next one. One transaction at a time keeps the order in
- * which the jobs were taken.
+ * Jobs that come while a transaction is under way share the next ones, those whose deliveries were received earlier first: a
+ * queue on Postgres hands out neighbours in any order, and each push that comes before the one it goes on from waits.
+ * One transaction at a time keeps that order.
  */
 export function createRecorder(options: RecorderOptions): Recorder {
   const commits = createGroupCommit<readonly ReadDelivery[], Written>({
     maxItems: MAX_JOBS_PER_COMMIT,
     maxWeight: MAX_BYTES_PER_COMMIT,
     weightOf: (job) => job.reduce((bytes, { raw }) => bytes + raw.body.byteLength, 0),
+    orderOf: ([first]) => (first === undefined ? 0 : Date.parse(first.raw.receivedAt)),
     commit: (jobs) => commitJobs(jobs, options),
   });
   return {
@@ -84,13 +86,18 @@ async function commitJobs(
   const decisions = groupByDelivery(written.decisions, ({ decided }) => decided.pending.deliveryId);
   const waiting = groupByDelivery(written.waiting, ({ deliveryId }) => deliveryId);
   const refused = groupByDelivery(written.refused, ({ id }) => id);
-  return jobs.map((job) => ({
+  const shares = jobs.map((job) => ({
     // What two jobs carry is passed on by the first.
     decisions: job.flatMap(({ raw }) => take(decisions, raw.id)),
     waiting: job.flatMap(({ raw }) => take(waiting, raw.id)),
     refused: job.flatMap(({ raw }) => take(refused, raw.id)),
     recoveredIds: [],
   }));
+  // Those of earlier deliveries belong to no job: the first one passes them on.
+  const rest = [...decisions.values()].flat();
+  return shares.map((share, place) =>
+    place === 0 ? { ...share, decisions: [...rest, ...share.decisions] } : share,
+  );
 }
 
 function groupByDelivery<T>(all: readonly T[], deliveryIdOf: (one: T) => string): Map<string, T[]> {

@@ -1,7 +1,7 @@
-import { SWEEP_HOOK } from "@sluice/domain/branch-push";
 import type { CommitFacts } from "@sluice/domain/event";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
-import { deliveryId } from "@sluice/queue/delivery-id";
+
+import { toSweepDelivery } from "./sweep-delivery.ts";
 
 /** A push that no webhook told of, as far as it can be told from both its ends. */
 export interface MissedPush {
@@ -25,21 +25,13 @@ export interface MissedPush {
 export function toDelivery(push: MissedPush): RawDelivery {
   const { integrationId, repository, branch, oldSha, arrivalSequence, head } = push;
   const ends = `${oldSha ?? "absent"}-${head?.sha ?? "absent"}`;
-  const requestId = `sweep-${repository.id}-${branch}-${ends}-${String(arrivalSequence)}`;
-  return {
-    id: deliveryId(integrationId, requestId),
+  return toSweepDelivery({
     integrationId,
-    requestId,
-    source: "sweep",
-    hookId: SWEEP_HOOK,
+    identity: `${repository.id}-${branch}-${ends}-${String(arrivalSequence)}`,
     eventKey: "repo:push",
-    attempt: 1,
-    // Nobody signed it; the column has no word for that.
-    secretVersion: "current",
-    receivedAt: push.foundAt,
-    headers: { "content-type": "application/json", "x-sluice-recovered-by": "sweep" },
-    body: Buffer.from(JSON.stringify(toBody(push))),
-  };
+    body: toBody(push),
+    foundAt: push.foundAt,
+  });
 }
 
 /** In the shape of `repo:push`. Who pushed is not known, nor whether by force. */

@@ -167,13 +167,13 @@ describe("baselines (rule 34)", () => {
              (SELECT count(*) FROM sluice.triggers JOIN sluice.repositories ON repositories.id = repository_id
               WHERE integration_id = ${sweeps.worker.integrationId()})::int AS triggers,
              (SELECT count(*) FROM sluice.sweep_baselines JOIN sluice.targets ON targets.id = target_id
-              WHERE integration_id = ${sweeps.worker.integrationId()})::int AS baselines`;
+              WHERE integration_id = ${sweeps.worker.integrationId()} AND branch = ${BRANCH})::int AS baselines`;
     expect(counts).toEqual({ deliveries: 0, triggers: 0, baselines: 100 });
   });
 });
 
 describe("calls to Bitbucket", () => {
-  test("are one for each branch, whatever the number of its targets, and one for a repository that is new", async () => {
+  test("are one for each branch, whatever the number of its targets, one for the pull requests, and one for a repository that is new", async () => {
     const repository = aRepository();
     for (const name of ["one", "two", "three"]) await aStack(repository, name);
     await aStack(repository, "four", { trackedBranch: "release" });
@@ -184,10 +184,11 @@ describe("calls to Bitbucket", () => {
       expect.stringMatching(/^swept-/),
       "main",
       "release",
+      "pullrequests",
     ]);
     server.clearCalls();
     await sweepNow();
-    expect(server.calls).toHaveLength(2);
+    expect(server.calls).toHaveLength(3);
   });
 
   test("leave half of the hour's limit to events", async () => {

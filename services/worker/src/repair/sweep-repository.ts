@@ -1,24 +1,13 @@
-import type { BitbucketClient } from "@sluice/bitbucket/client";
 import { AppError } from "@sluice/domain/app-error";
-import type { BranchState } from "@sluice/domain/branch";
-import type { CommitFacts } from "@sluice/domain/event";
-import { encodeDeliveries, type DeliveriesPayload } from "@sluice/queue/delivery-codec";
-import type { Producer } from "@sluice/queue/producer";
 import type { Logger } from "@sluice/runtime/logger";
-import { findCallBudget } from "@sluice/store/call-budget";
-import type { Store } from "@sluice/store/client";
-import { lockKnownRepositories, lockSeenRepositories, repositoryKey } from "@sluice/store/repositories";
-import { finishSweep, type DueSweep } from "@sluice/store/sweeps";
-import { deleteOtherSuspicions, forgetBaselinesOfRepository } from "@sluice/store/swept-branches";
-import { withTransaction } from "@sluice/store/transaction";
+import { forgetPullRequestBaselines } from "@sluice/store/open-pull-requests";
+import { finishSweep, type DueSweep, type SweepFailure } from "@sluice/store/sweeps";
+import { forgetBaselinesOfRepository } from "@sluice/store/swept-branches";
 
-import { toDelivery, type MissedPush } from "./missed-push.ts";
-import { judgeBranch } from "./sweep-branch.ts";
-
-/** While webhooks wait in the queue for longer than that, a push that seems to be missing may be among them. */
-const BACKLOG_MS = 30_000;
-/** Of the calls of an hour, as many are left to events. */
-const SHARE_OF_EVENTS = 0.5;
+import { identifyRepository } from "./identify-repository.ts";
+import { sweepBranches } from "./sweep-branches.ts";
+import type { Look, SweepOptions } from "./sweep-options.ts";
+import { sweepPullRequests } from "./sweep-pull-requests.ts";
 
 /** Nothing is wrong with the repository: it waits for another round. */
 const LATER: ReadonlySet<string> = new Set([
@@ -38,153 +27,78 @@ const UNREADABLE: ReadonlySet<string> = new Set([
   "credential_missing",
 ]);
 
-export interface SweepOptions {
-  readonly store: Store;
-  readonly logger: Logger;
-  readonly deliveries: Pick<Producer<DeliveriesPayload>, "add">;
-  readonly clientOf: (integrationId: string) => Promise<BitbucketClient>;
-  /** How long the oldest delivery has been in the queue; null: none is there. */
-  readonly deliveryAgeMs: () => Promise<number | null>;
-  /** How long the webhook of a push may be on its way. */
-  readonly graceMs: number;
-}
+const NOTHING: Look = { found: 0, suspected: 0, lookAgainInMs: null };
 
-/** What a sweep saw in a repository. */
-export interface Swept {
-  /** Pushes that it recovered. */
-  readonly found: number;
-  /** Branches of which it is too soon to say whether a push is missing. */
-  readonly suspected: number;
+/** What a sweep saw. */
+interface Swept extends Look {
+  /** Why it could not see everything; null: it could. */
+  readonly failure: SweepFailure | null;
 }
-
-const NOTHING: Swept & { readonly lookAgainInMs: null } = { found: 0, suspected: 0, lookAgainInMs: null };
 
 /**
- * Looks at the tracked branches of a repository, and puts into the queue what is missing.
+ * Looks at the tracked branches and the open pull requests of a repository, and puts into the queue what is missing.
  * @returns null when that has to wait for another round: nothing is lost then.
  */
-export async function sweepRepository(due: DueSweep, options: SweepOptions): Promise<Swept | null> {
+export async function sweepRepository(due: DueSweep, options: SweepOptions): Promise<Look | null> {
   const { store, logger } = options;
   const { repositoryId, fullName } = due;
   try {
-    const swept = await sweepBranches(due, options);
-    await finishSweep(store, { repositoryId, ...swept, failure: null });
-    return swept;
+    const { failure, ...look } = await attempt(() => sweepAll(due, options), {
+      onUnreadable: () => forgetBaselinesOfRepository(store, repositoryId),
+      fullName,
+      logger,
+    });
+    const { found, lookAgainInMs } = look;
+    await finishSweep(store, { repositoryId, found, lookAgainInMs, failure });
+    return look;
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const { code, message } = error;
-    if (LATER.has(code)) {
-      logger.info({ repository: fullName, code }, "sweep.postponed");
-      return null;
-    }
-    logger.warn({ repository: fullName, err: error }, "sweep.failed");
-    if (UNREADABLE.has(code)) await forgetBaselinesOfRepository(store, repositoryId);
-    await finishSweep(store, { repositoryId, ...NOTHING, failure: { code, message } });
-    return NOTHING;
+    if (!(error instanceof AppError) || !LATER.has(error.code)) throw error;
+    logger.info({ repository: fullName, code: error.code }, "sweep.postponed");
+    return null;
   }
 }
 
-async function sweepBranches(
-  due: DueSweep,
-  options: SweepOptions,
-): Promise<Swept & { readonly lookAgainInMs: number | null }> {
-  const { store, graceMs } = options;
+async function sweepAll(due: DueSweep, options: SweepOptions): Promise<Swept> {
+  const { store, logger } = options;
   const client = await options.clientOf(due.integrationId);
-  const repository = await identify(due, client, store);
-  if (repository === null) return NOTHING;
-  await deleteOtherSuspicions(store, repository.id, due.branches);
-  let found = 0;
-  const lookAgainInMs: number[] = [];
-  for (const name of due.branches) {
-    await leaveShare(store, due.integrationId);
-    const headSha = await client.getBranch(repository, name);
-    const branch = { repositoryId: repository.id, name };
-    const verdict = await judgeBranch(store, { branch, headSha, graceMs });
-    if (verdict.kind === "suspected") lookAgainInMs.push(verdict.lookAgainInMs);
-    if (verdict.kind !== "missed") continue;
-    const place = { integrationId: due.integrationId, repository, branch: name };
-    if (await recover(place, verdict.known, headSha, client, options)) found += 1;
-    else lookAgainInMs.push(BACKLOG_MS);
-  }
+  const repository = await identifyRepository(due, client, store);
+  if (repository === null) return { ...NOTHING, failure: null };
+  const branches = await sweepBranches(repository, due.branches, client, options);
+  // A token may read the repository and not its pull requests: the pushes are recovered all the same.
+  const pullRequests = await attempt(() => sweepPullRequests(repository, client, options), {
+    onUnreadable: () => forgetPullRequestBaselines(store, repository.id),
+    fullName: repository.fullName,
+    logger,
+  });
   return {
-    found,
-    suspected: lookAgainInMs.length,
-    lookAgainInMs: lookAgainInMs.length === 0 ? null : Math.min(...lookAgainInMs),
+    found: branches.found + pullRequests.found,
+    suspected: branches.suspected + pullRequests.suspected,
+    lookAgainInMs: earliest(branches.lookAgainInMs, pullRequests.lookAgainInMs),
+    failure: pullRequests.failure,
   };
 }
 
-/**
- * The uuid by which Bitbucket knows a repository that no delivery has named yet.
- * @returns null when it is known already, by another name: its targets are there now, and are swept with it.
- * @throws AppError `repository_renamed`.
- */
-async function identify(
-  { repositoryId, integrationId, uuid, fullName }: DueSweep,
-  client: BitbucketClient,
-  store: Store,
-): Promise<MissedPush["repository"] | null> {
-  if (uuid !== null) return { id: repositoryId, uuid, fullName };
-  await leaveShare(store, integrationId);
-  const now = await client.getRepository({ uuid: null, fullName });
-  if (now.fullName.toLowerCase() !== fullName.toLowerCase()) {
-    throw new AppError(
-      "repository_renamed",
-      `${fullName} is called ${now.fullName} now: name it so in the targets`,
-      { retry: "never" },
-    );
-  }
-  const seen = { integrationId, uuid: now.uuid, fullName: now.fullName };
-  const id = await withTransaction(store, async (tx) => {
-    await lockKnownRepositories(tx, [seen]);
-    await lockSeenRepositories(tx, [seen]);
-    return (await lockKnownRepositories(tx, [seen])).get(repositoryKey(seen))?.id;
-  });
-  return id === repositoryId ? { id, uuid: now.uuid, fullName: now.fullName } : null;
-}
-
-/** @throws AppError `sweep_share_used` when what is left of the hour's calls is for events. */
-async function leaveShare(store: Store, integrationId: string): Promise<void> {
-  const budget = await findCallBudget(store, integrationId);
-  if (budget === null || budget.remaining >= budget.perHour * SHARE_OF_EVENTS) return;
-  throw new AppError("sweep_share_used", "what is left of the hour's calls is for events");
-}
-
-/** Puts the push to the head into the queue. @returns false when it is too soon for that. */
-async function recover(
-  place: Pick<MissedPush, "integrationId" | "repository" | "branch">,
-  known: BranchState,
-  headSha: string | null,
-  client: BitbucketClient,
-  { store, deliveries, logger, deliveryAgeMs }: SweepOptions,
-): Promise<boolean> {
-  if (((await deliveryAgeMs()) ?? 0) > BACKLOG_MS) return false;
-  await leaveShare(store, place.integrationId);
-  const head = headSha === null ? null : await findCommit(client, place.repository, headSha);
-  if (headSha !== null && head === null) return false;
-  const delivery = toDelivery({
-    ...place,
-    oldSha: known.headSha,
-    arrivalSequence: known.arrivalSequence,
-    head,
-    foundAt: new Date().toISOString(),
-  });
-  await deliveries.add(await encodeDeliveries([delivery]));
-  const { id: deliveryId, requestId } = delivery;
-  const repository = place.repository.fullName;
-  logger.info({ deliveryId, requestId, repository, branch: place.branch }, "sweep.push_recovered");
-  return true;
-}
-
-/** @returns null for a commit that is gone: the branch has moved on since it was looked at. */
-async function findCommit(
-  client: BitbucketClient,
-  repository: MissedPush["repository"],
-  sha: string,
-): Promise<CommitFacts | null> {
+/** @returns what `look` saw; nothing, and why, when it failed. @throws what another round may mend. */
+async function attempt(
+  look: () => Promise<Look & Partial<Swept>>,
+  context: {
+    readonly onUnreadable: () => Promise<void>;
+    readonly fullName: string;
+    readonly logger: Logger;
+  },
+): Promise<Swept> {
   try {
-    return await client.getCommit(repository, sha);
+    return { failure: null, ...(await look()) };
   } catch (error) {
-    if (error instanceof AppError && error.code === "bitbucket_not_found") return null;
-    throw error;
+    if (!(error instanceof AppError) || LATER.has(error.code)) throw error;
+    const { code, message } = error;
+    context.logger.warn({ repository: context.fullName, err: error }, "sweep.failed");
+    if (UNREADABLE.has(code)) await context.onUnreadable();
+    return { ...NOTHING, failure: { code, message } };
   }
+}
+
+/** Null: never. */
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }

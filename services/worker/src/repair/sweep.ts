@@ -1,10 +1,11 @@
-/** Finds the pushes that Bitbucket never told us of, and lets them come as if it had (rule 34). */
+/** Finds the pushes and pull requests that Bitbucket never told us of, and lets them come as if it had (rule 34). */
 import type { QueueReader } from "@sluice/queue/queue-reader";
 import { deliveriesQueue } from "@sluice/queue/queues";
 import { addSweptRepositories, releaseSweep, requestSweeps, takeDueSweeps } from "@sluice/store/sweeps";
 
 import { runEvery, type Recurring } from "./run-every.ts";
-import { sweepRepository, type SweepOptions } from "./sweep-repository.ts";
+import type { SweepOptions } from "./sweep-options.ts";
+import { sweepRepository } from "./sweep-repository.ts";
 
 /** How soon a repository is looked at that somebody asked for. */
 const POLL_MS = 5_000;

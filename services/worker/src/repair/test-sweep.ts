@@ -5,16 +5,25 @@ import { listSweepReports, requestSweeps, type SweepReport } from "@sluice/store
 
 import type { Pipeline } from "../pipeline.ts";
 import { startTestPipeline, type TestPipeline } from "../test-pipeline.ts";
-import type { SweepOptions } from "./sweep-repository.ts";
+import type { SweepOptions } from "./sweep-options.ts";
 import { createSweep, type SweepSchedule } from "./sweep.ts";
 
 /** The branch that stacks track. */
 export const BRANCH = "main";
 
+/** An event has to wait for another one. */
+const WAITS: ReadonlySet<string> = new Set(["branch_unsettled", "merge_push_awaited"]);
+
 /** A repository as Bitbucket names it. */
 interface NamedRepository {
   readonly uuid: string;
   readonly fullName: string;
+}
+
+/** A webhook of any key; a body alone is that of a push. */
+interface ToldEvent {
+  readonly eventKey: string;
+  readonly body: unknown;
 }
 
 /** A pipeline, and sweeps that ask a Bitbucket, for tests. */
@@ -30,7 +39,7 @@ export interface TestSweep {
   /** Every repository is due, is swept, and what that found is decided. */
   sweepNow(sweep?: () => Promise<void>): Promise<void>;
   /** One webhook after another; what waits for a push that has still to come is tried again after the next one. */
-  tell(...bodies: readonly string[]): Promise<void>;
+  tell(...webhooks: readonly (string | ToldEvent)[]): Promise<void>;
   aStack(repository: NamedRepository, name?: string, more?: { trackedBranch?: string }): Promise<string>;
   commitsOf(stack: string): Promise<unknown[]>;
   /** Where we have a branch; undefined: nowhere, null: it is gone. */
@@ -75,12 +84,25 @@ export async function startTestSweep(
       ...options,
     });
 
-  const aWebhook = (body: string) =>
+  const aWebhook = (told: string | ToldEvent) =>
     worker.aDelivery("", {
-      body: Buffer.from(body),
+      eventKey: typeof told === "string" ? "repo:push" : told.eventKey,
+      body: Buffer.from(typeof told === "string" ? told : JSON.stringify(told.body)),
       hookId: "the one hook",
       receivedAt: new Date(Date.now() - 10_000).toISOString(),
     });
+
+  /** What has to wait for another event is tried again after it. */
+  async function decideWaiting(): Promise<void> {
+    const waiting = await worker.store.sql<{ id: string }[]>`
+      SELECT events.id FROM sluice.events JOIN sluice.deliveries ON deliveries.id = delivery_id
+      WHERE integration_id = ${worker.integrationId()} AND decided_at IS NULL ORDER BY sequence`;
+    for (const { id } of waiting) {
+      const run = { jobId: id, attempt: 1, enqueuedAt: new Date(), signal: new AbortController().signal };
+      await asking.handleEvent({ payload: { v: 1, eventId: id }, ...run }).catch(throwUnlessItWaits);
+    }
+    await worker.handleEvents(asking);
+  }
 
   return {
     worker,
@@ -95,14 +117,12 @@ export async function startTestSweep(
     async sweepNow(sweep = aSweep()) {
       await requestSweeps(worker.store, { repository: null, notSweptForMs: 0 });
       await sweep();
-      await worker.handleEvents(asking);
+      await decideWaiting();
     },
-    async tell(...bodies) {
-      for (const body of bodies) {
-        await worker.handle([aWebhook(body)], asking);
-        await worker.handleEvents(asking).catch((error: unknown) => {
-          if (!(error instanceof AppError) || error.code !== "branch_unsettled") throw error;
-        });
+    async tell(...webhooks) {
+      for (const webhook of webhooks) {
+        await worker.handle([aWebhook(webhook)], asking);
+        await worker.handleEvents(asking).catch(throwUnlessItWaits);
       }
       await worker.handleEvents(asking);
     },
@@ -128,4 +148,8 @@ export async function startTestSweep(
       await worker.close();
     },
   };
+}
+
+function throwUnlessItWaits(error: unknown): void {
+  if (!(error instanceof AppError) || !WAITS.has(error.code)) throw error;
 }

@@ -1,10 +1,10 @@
 import type { DiffstatQuery, ListedFiles } from "@sluice/bitbucket/diffstat";
 import { AppError } from "@sluice/domain/app-error";
-import type { PushEvent } from "@sluice/domain/event";
+import type { PullRequestFacts, PushEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import { describe, expect, test } from "vitest";
 
-import { findAffectedFiles, waysToCompare } from "./affected-files.ts";
+import { findAffectedFiles, findPullRequestFiles, waysToCompare, type Diffstats } from "./affected-files.ts";
 
 const OLD = "a".repeat(40);
 const NEW = "b".repeat(40);
@@ -40,7 +40,7 @@ const aTarget = (change: Partial<Target> = {}): Target => ({
 });
 
 const created = { change: "created", oldSha: null } as const;
-const queries = (event: PushEvent, target = aTarget(), lastTracked: string | null = null) =>
+const describeWays = (event: PushEvent, target = aTarget(), lastTracked: string | null = null) =>
   waysToCompare(event, target, lastTracked).map((way) =>
     way.kind === "all"
       ? "all"
@@ -65,25 +65,36 @@ describe("the ways to compare, the best first (rules 15, 17)", () => {
     ["an update without a usable old commit", aPush({ oldSha: null }), null, []],
     ["a deleted branch", aPush({ newSha: null }), null, []],
   ])("%s", (_, event, lastTracked, expected) => {
-    expect(queries(event, aTarget(), lastTracked)).toEqual(expected);
+    expect(describeWays(event, aTarget(), lastTracked)).toEqual(expected);
   });
 });
 
 interface Asked {
   readonly queries: DiffstatQuery[];
-  readonly getDiffstat: (query: DiffstatQuery) => Promise<ListedFiles>;
+  /** The pull requests that were asked for. */
+  readonly numbers: number[];
+  readonly diffstats: Diffstats;
 }
 
-function bitbucket(answer: (query: DiffstatQuery) => readonly string[] | AppError): Asked {
-  const asked: DiffstatQuery[] = [];
+function bitbucket(answer: (query: DiffstatQuery | null) => readonly string[] | AppError): Asked {
+  const queries: DiffstatQuery[] = [];
+  const numbers: number[] = [];
+  const toListed = (paths: readonly string[] | AppError): Promise<ListedFiles> =>
+    paths instanceof AppError
+      ? Promise.reject(paths)
+      : Promise.resolve({ kind: "listed", paths, spec: "spec" });
   return {
-    queries: asked,
-    getDiffstat: (query) => {
-      asked.push(query);
-      const paths = answer(query);
-      return paths instanceof AppError
-        ? Promise.reject(paths)
-        : Promise.resolve({ kind: "listed", paths, spec: "spec" });
+    queries,
+    numbers,
+    diffstats: {
+      getDiffstat: (query) => {
+        queries.push(query);
+        return toListed(answer(query));
+      },
+      getPullRequestDiffstat: (number) => {
+        numbers.push(number);
+        return toListed(answer(null));
+      },
     },
   };
 }
@@ -100,7 +111,7 @@ describe("asking Bitbucket", () => {
       event: aPush(),
       targets,
       lastTracked: new Map(),
-      getDiffstat: asked.getDiffstat,
+      diffstats: asked.diffstats,
     });
     expect(asked.queries).toHaveLength(1);
     expect([...files.keys()]).toHaveLength(50);
@@ -108,7 +119,9 @@ describe("asking Bitbucket", () => {
 
   test("targets that track other branches, or ran other commits last, are each answered for themselves", async () => {
     const refuse = new AppError("bitbucket_not_found", "no");
-    const { getDiffstat } = bitbucket(({ spec }) => (spec.old === OLD ? refuse : [spec.old]));
+    const { diffstats } = bitbucket((query) =>
+      query === null || query.spec.old === OLD ? refuse : [query.spec.old],
+    );
     const targets = [
       aTarget({ id: "never ran" }),
       aTarget({ id: "ran" }),
@@ -122,7 +135,7 @@ describe("asking Bitbucket", () => {
       ["ran another", NEW.replace("b", "d")],
       ["tracks another", RAN],
     ]);
-    const files = await findAffectedFiles({ event: aPush(), targets, lastTracked, getDiffstat });
+    const files = await findAffectedFiles({ event: aPush(), targets, lastTracked, diffstats });
     const pathsOf = (id: string) => {
       const seen = files.get(id);
       return seen?.kind === "listed" ? seen.paths : seen?.kind;
@@ -140,16 +153,14 @@ describe("asking Bitbucket", () => {
     "%s is asked a second way before the files count as unknown (rule 17)",
     async (code) => {
       const refuse = new AppError(code, "no");
-      const second = bitbucket((query) => (query.topic ? ["network/main.tf"] : refuse));
+      const second = bitbucket((query) => (query?.topic === true ? ["network/main.tf"] : refuse));
       const event = aPush({ refName: "feature" });
       const input = { event, targets: [aTarget()], lastTracked: new Map<string, string>() };
-      expect(
-        (await findAffectedFiles({ ...input, getDiffstat: second.getDiffstat })).get("t1"),
-      ).toMatchObject({
+      expect((await findAffectedFiles({ ...input, diffstats: second.diffstats })).get("t1")).toMatchObject({
         kind: "listed",
       });
       const never = bitbucket(() => refuse);
-      const unknown = (await findAffectedFiles({ ...input, getDiffstat: never.getDiffstat })).get("t1");
+      const unknown = (await findAffectedFiles({ ...input, diffstats: never.diffstats })).get("t1");
       expect(unknown).toMatchObject({ kind: "unknown", because: expect.stringContaining(code) as string });
       expect(never.queries).toHaveLength(3);
     },
@@ -166,9 +177,68 @@ describe("asking Bitbucket", () => {
       event: aPush(),
       targets: [aTarget()],
       lastTracked: new Map(),
-      getDiffstat: asked.getDiffstat,
+      diffstats: asked.diffstats,
     });
     await expect(files).rejects.toMatchObject({ code });
     expect(asked.queries).toHaveLength(1);
+  });
+});
+
+describe("the files of a pull request (rule 15)", () => {
+  const pullRequest: PullRequestFacts = {
+    number: 12,
+    title: "Widen the network",
+    state: "OPEN",
+    isDraft: false,
+    author: null,
+    url: null,
+    createdOn: null,
+    updatedOn: "2026-11-24T10:00:00Z",
+    source: { repository: { uuid: "{r}", fullName: "acme/infra" }, branch: "feature", sha: "b1b2b3b4b5b6" },
+    destination: { branch: "main", sha: "a1a2a3a4a5a6" },
+    mergeSha: null,
+    reviews: [],
+  };
+  const refuse = new AppError("bitbucket_not_found", "no");
+
+  test("are those since its head parted from its destination", async () => {
+    const { queries, diffstats } = bitbucket(() => ["network/main.tf"]);
+    const files = await findPullRequestFiles({ pullRequest, isFork: false, diffstats });
+    expect(files).toMatchObject({ kind: "listed", paths: ["network/main.tf"] });
+    expect(queries).toEqual([{ spec: { new: "b1b2b3b4b5b6", old: "a1a2a3a4a5a6" }, topic: true }]);
+  });
+
+  test("are asked for by the destination's branch where its commit is gone, and are unknown after that (rule 17)", async () => {
+    const { queries, diffstats } = bitbucket(() => refuse);
+    const files = await findPullRequestFiles({ pullRequest, isFork: false, diffstats });
+    expect(files).toMatchObject({ kind: "unknown" });
+    expect(queries.map(({ spec, renames }) => [spec.old, renames])).toEqual([
+      ["a1a2a3a4a5a6", undefined],
+      ["main", undefined],
+      ["a1a2a3a4a5a6", false],
+    ]);
+  });
+
+  test("of a fork are asked for by its number, since its commits may be there alone", async () => {
+    const { queries, numbers, diffstats } = bitbucket(() => ["network/main.tf"]);
+    const files = await findPullRequestFiles({ pullRequest, isFork: true, diffstats });
+    expect(files).toMatchObject({ kind: "listed" });
+    expect([queries, numbers]).toEqual([[], [12]]);
+    const never = bitbucket(() => refuse);
+    expect(
+      await findPullRequestFiles({ pullRequest, isFork: true, diffstats: never.diffstats }),
+    ).toMatchObject({
+      kind: "unknown",
+      because: expect.stringContaining("pull request 12") as string,
+    });
+  });
+
+  test("are not known of a head that is gone", async () => {
+    const { queries, diffstats } = bitbucket(() => ["x"]);
+    const gone = { ...pullRequest, source: { ...pullRequest.source, sha: null } };
+    expect(await findPullRequestFiles({ pullRequest: gone, isFork: false, diffstats })).toMatchObject({
+      kind: "unknown",
+    });
+    expect(queries).toEqual([]);
   });
 });

@@ -5,11 +5,15 @@ import type { PushEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/events";
+import { listBaselineTargetsOfPullRequest } from "@sluice/store/open-pull-requests";
 import { listBaselineTargets } from "@sluice/store/swept-branches";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
 
-import { decideEvent, isShort, needsBitbucket, needsHead, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, isShort, needsHead, pushNeedsBitbucket, type DecidedEvent } from "../decide-event.ts";
 import { findAffectedFiles } from "./affected-files.ts";
+import { expandSha } from "./expand-sha.ts";
+import { giveVersions } from "./give-versions.ts";
+import { resolvePullRequest } from "./resolve-pull-request.ts";
 import { settlePlace } from "./settle-branch.ts";
 
 const WAIT_MS = 30_000;
@@ -31,15 +35,18 @@ interface Resolution {
  */
 export async function resolveEvent(input: Resolution): Promise<DecidedEvent | null> {
   const { pending, targets } = input;
-  const { event } = pending;
+  const { event, repositoryId } = pending;
   const baselineOf = await findBaselineTargets(input);
   const asking = targets.filter(({ id }) => !baselineOf.has(id));
-  // Its targets may have changed since it was given a job: what needs no credential must not wait for one.
-  if (event.kind !== "push" || !needsBitbucket(pending, asking)) {
-    const commitSha = event.kind === "push" && !isShort(event.newSha) ? event.newSha : null;
-    return decideEvent({ pending, targets, files: new Map(), commitSha, baselineOf });
-  }
   try {
+    if (event.kind === "pull_request" && repositoryId !== null && targets.length > 0) {
+      return await resolvePullRequest({ ...input, event, repositoryId, baselineOf });
+    }
+    // Its targets may have changed since it was given a job: what needs no credential must not wait for one.
+    if (event.kind !== "push" || !pushNeedsBitbucket(pending, event, asking)) {
+      const commitSha = event.kind === "push" && !isShort(event.newSha) ? event.newSha : null;
+      return decideEvent({ pending, targets, files: new Map(), commitSha, baselineOf });
+    }
     return await resolvePush({ ...input, event, baselineOf });
   } catch (error) {
     throw waitInsteadOfFailing(error);
@@ -49,7 +56,12 @@ export async function resolveEvent(input: Resolution): Promise<DecidedEvent | nu
 /** Only what a sweep found can be a baseline (rule 34). */
 async function findBaselineTargets({ pending, store }: Resolution): Promise<ReadonlySet<string>> {
   const { source, event, repositoryId } = pending;
-  if (source !== "sweep" || event.kind !== "push" || repositoryId === null) return new Set();
+  if (source !== "sweep" || repositoryId === null) return new Set();
+  if (event.kind === "pull_request" && event.action !== "closed") {
+    const { updatedOn } = event.pullRequest;
+    return listBaselineTargetsOfPullRequest(store, { repositoryId, updatedOn });
+  }
+  if (event.kind !== "push") return new Set();
   return listBaselineTargets(store, { repositoryId, name: event.refName, ...event });
 }
 
@@ -63,7 +75,7 @@ async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> 
   const client = await input.clientOf(input.pending.integrationId);
   const pending = needsHead(input.pending, targets) ? await settlePlace({ ...input, client }) : input.pending;
   if (pending === null) return null;
-  const newSha = await expandSha(client, event);
+  const newSha = await expandHead(input, event);
   const asking = targets.filter((target) => decisionNeedsFiles(event, target) && !baselineOf.has(target.id));
   const files = await findAffectedFiles({
     event: { ...event, newSha },
@@ -72,14 +84,36 @@ async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> 
       store,
       asking.map((target) => target.id),
     ),
-    getDiffstat: (query) => client.getDiffstat(event.repository, query),
+    diffstats: {
+      getDiffstat: (query) => client.getDiffstat(event.repository, query),
+      getPullRequestDiffstat: (number) => client.getPullRequestDiffstat(event.repository, number),
+    },
   });
-  return decideEvent({ pending, targets, files, commitSha: newSha, baselineOf });
+  const decided = decideEvent({ pending, targets, files, commitSha: newSha, baselineOf });
+  if (newSha === null) return decided;
+  const decisions = await giveVersions(decided.decisions, targets, (path) =>
+    client.getFile(event.repository, { sha: newSha, path }),
+  );
+  return { ...decided, decisions };
 }
 
 /** Short hashes become 40 digits before anything is keyed on them (rule 12). */
-async function expandSha(client: BitbucketClient, event: PushEvent): Promise<string | null> {
-  return isShort(event.newSha) ? (await client.getCommit(event.repository, event.newSha)).sha : event.newSha;
+async function expandHead(
+  { pending, store, clientOf }: Resolution,
+  { newSha, repository }: PushEvent,
+): Promise<string | null> {
+  if (!isShort(newSha)) return newSha;
+  const { repositoryId, integrationId } = pending;
+  const sha = await expandSha({
+    sha: newSha,
+    repositoryId,
+    repositories: [repository],
+    store,
+    clientOf: () => clientOf(integrationId),
+  });
+  if (sha !== null) return sha;
+  const message = `Bitbucket has no commit ${newSha} in ${repository.fullName}`;
+  throw new AppError("commit_not_found", message, { retry: { afterMs: WAIT_MS } });
 }
 
 /**

@@ -1,15 +1,18 @@
-import { isDuplicate } from "@sluice/domain/duplicate";
-import { branchKey, findBranches } from "@sluice/store/branches";
+import { isDuplicate, type TriggerArrival } from "@sluice/domain/duplicate";
+import { branchKey, findBranches, type BranchName } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
 import { allAnswered } from "@sluice/store/transaction";
 import {
   drawIds,
   findTriggersOfCommits,
+  type NewTrigger,
   type TriggerIdentity,
   type TriggerRow,
 } from "@sluice/store/triggers";
 
-import type { Draft, NamedDraft } from "./draft.ts";
+import type { Draft, NamedDraft, RepeatedTrigger } from "./draft.ts";
+
+type Unnamed = Omit<NewTrigger, "id">;
 
 /**
  * Turns each draft whose commit has a trigger that still stands for it into a duplicate (rule 26), and gives ids to the
@@ -17,7 +20,7 @@ import type { Draft, NamedDraft } from "./draft.ts";
  */
 export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Promise<NamedDraft[]> {
   const wanted = drafts.flatMap(({ trigger }) => trigger ?? []);
-  if (wanted.length === 0) return drafts.map(({ decision }) => ({ decision, trigger: null }));
+  if (wanted.length === 0) return drafts.map((draft) => ({ ...draft, trigger: null }));
   const [triggers, branches, ids] = await allAnswered([
     findTriggersOfCommits(tx, wanted),
     findBranches(tx, wanted.map(branchOf)),
@@ -25,26 +28,72 @@ export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Pr
   ]);
   const earlier = groupByCommit(triggers);
   const unused = ids.values();
-  return drafts.map(({ decision, trigger }) => {
-    if (trigger === null) return { decision, trigger };
+  return drafts.map((draft) => {
+    const { trigger } = draft;
+    if (trigger === null) return { ...draft, trigger };
     const same = earlier.get(commitKey(trigger)) ?? [];
-    const winner = same.find((candidate) => isDuplicate(candidate, trigger, candidate.branch));
-    if (winner !== undefined) return { decision: asDuplicate(decision, winner.id), trigger: null };
+    const winner = findWinner(draft.isForced === true ? same.filter(isOfArrival(trigger)) : same, trigger);
+    if (winner !== null) {
+      return asDuplicate(draft, winner);
+    }
     const id = unused.next().value;
     if (id === undefined) throw new Error("fewer ids were drawn than there are triggers");
-    const branch = branches.get(branchKey(branchOf(trigger))) ?? null;
-    earlier.set(commitKey(trigger), [...same, { ...trigger, id, branch }]);
-    return { decision, trigger: { ...trigger, id } };
+    const named = { ...trigger, id };
+    earlier.set(commitKey(trigger), [toRow(named, branches), ...same]);
+    return { ...draft, trigger: named };
   });
 }
 
-function asDuplicate(decision: Draft["decision"], winnerId: string): Draft["decision"] {
-  const evidence = { ...decision.evidence, duplicateOf: { triggerId: winnerId } };
-  return { ...decision, outcome: "ignore", runType: null, reason: "duplicate", evidence };
+/** The same arrival first; then the latest. */
+function findWinner(same: readonly TriggerRow[], trigger: Unnamed): TriggerRow | null {
+  const candidate = toArrival(trigger);
+  const standing = same.filter(
+    (earlier) =>
+      isDuplicate(toArrival(earlier), candidate, earlier.branch) &&
+      // What ended with its own branch or pull request comes back for that alone.
+      (earlier.standing !== "outdated" || isOfBranch(earlier, trigger)),
+  );
+  return standing.find(isOfArrival(trigger)) ?? standing[0] ?? null;
 }
 
-function branchOf({ repositoryId, refName }: { readonly repositoryId: string; readonly refName: string }) {
-  return { repositoryId, name: refName };
+/** Also of what a person asks for: his comment was then the first to tell of that head, and another report ran it for him. */
+function isOfArrival({ branchArrival }: Unnamed) {
+  return (earlier: TriggerRow) => earlier.branchArrival === branchArrival;
+}
+
+function asDuplicate({ decision, isReport }: Draft, winner: RepeatedTrigger): NamedDraft {
+  const evidence = { ...decision.evidence, duplicateOf: { triggerId: winner.id } };
+  return {
+    decision: { ...decision, outcome: "ignore", runType: null, reason: "duplicate", evidence },
+    trigger: null,
+    // A report tells that its commit is the head now, so that what had ended may come back.
+    ...(isReport === true ? { repeated: winner } : {}),
+  };
+}
+
+function toRow(
+  trigger: NewTrigger,
+  branches: ReadonlyMap<string, { readonly headSha: string | null; readonly arrivalSequence: number }>,
+): TriggerRow {
+  const { commitSha, branchArrival, awaitsPush } = trigger;
+  const told = { headSha: commitSha, arrivalSequence: branchArrival };
+  const branch = awaitsPush ? told : (branches.get(branchKey(branchOf(trigger))) ?? null);
+  return { ...trigger, standing: "unclaimed", branch };
+}
+
+type OfBranch = Pick<TriggerRow, "sourceRepositoryId" | "refName">;
+
+function branchOf({ sourceRepositoryId, refName }: OfBranch): BranchName {
+  return { repositoryId: sourceRepositoryId, name: refName };
+}
+
+function isOfBranch(a: OfBranch, b: OfBranch): boolean {
+  return a.sourceRepositoryId === b.sourceRepositoryId && a.refName === b.refName;
+}
+
+function toArrival(trigger: Unnamed | TriggerRow): TriggerArrival {
+  const { commitSha, sourceRepositoryId: repositoryId, refName, branchArrival, awaitsPush } = trigger;
+  return { commitSha, repositoryId, refName, branchArrival, awaitsPush };
 }
 
 function commitKey({ targetId, runType, commitSha }: TriggerIdentity): string {

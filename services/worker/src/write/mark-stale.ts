@@ -28,6 +28,7 @@ export async function markStale(
     if (overtaker === undefined) return draft;
     const evidence = { ...draft.decision.evidence, overtakenBy: { triggerId: overtaker.triggerId } };
     return {
+      ...draft,
       decision: { ...draft.decision, outcome: "ignore", runType: null, reason: "stale", evidence },
       trigger: null,
     };

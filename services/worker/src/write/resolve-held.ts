@@ -1,7 +1,6 @@
 import { AppError } from "@sluice/domain/app-error";
-import type { Evidence } from "@sluice/domain/decide";
-import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
-import type { BranchName } from "@sluice/store/branches";
+import type { Evidence, IgnoreDecision } from "@sluice/domain/decide";
+import { applyVerdicts, listBranchTriggers, type TargetedBranch } from "@sluice/store/branch-triggers";
 import type { Store } from "@sluice/store/client";
 import {
   findRepositoryOfEvent,
@@ -16,6 +15,13 @@ import { insertTriggers, lockOutClaims, type NewTrigger } from "@sluice/store/tr
 import { withTriggerId, type Draft } from "./draft.ts";
 import { judgeBranches } from "./judge-branches.ts";
 import { markDuplicates } from "./mark-duplicates.ts";
+import {
+  findReportContext,
+  placeReport,
+  type Report,
+  type ReportContext,
+  type ReportPlace,
+} from "./place-reports.ts";
 
 /** Which held targets of an event are to run; the others are not. */
 export type HeldChoice =
@@ -34,7 +40,8 @@ export interface SettledTarget {
 /**
  * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
  * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14). A proposed trigger after which
- * something came is made, and superseded or canceled at once.
+ * something came is made, and superseded or canceled at once; of a pull request that has another head by now, or is over,
+ * none is made.
  * @returns what became of each decision that was held; empty when none was.
  * @throws AppError `target_not_held` for a name that is not among them; nothing is written then.
  */
@@ -51,12 +58,18 @@ export async function resolveHeldEvent(
     await lockOutClaims(tx);
     const held = await listHeldDecisions(tx, eventId);
     refuseUnknownNames(choice, held);
+    const context = await findReportContext(
+      tx,
+      held.flatMap((decision) => toReport(decision) ?? []),
+    );
     const drafts = await markDuplicates(
       tx,
-      held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by)),
+      held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by, context)),
     );
     const triggers = drafts.flatMap(({ trigger }) => trigger ?? []);
-    const branches = await listBranchTriggers(tx, triggers.slice(0, 1).map(toBranch), []);
+    const repeated = drafts.flatMap((draft) => draft.repeated ?? []);
+    const [branch] = [...triggers, ...repeated].map(toBranch);
+    const branches = await listBranchTriggers(tx, branch === undefined ? [] : [branch], []);
     await insertTriggers(tx, triggers, by);
     await applyVerdicts(tx, judgeBranches(branches, drafts));
     const settled: SettledTarget[] = [];
@@ -73,8 +86,12 @@ export async function resolveHeldEvent(
 }
 
 /** They are of one event, and so of one branch. */
-function toBranch({ repositoryId, refName }: NewTrigger): BranchName {
-  return { repositoryId, name: refName };
+function toBranch({
+  repositoryId,
+  sourceRepositoryId,
+  refName: name,
+}: Pick<NewTrigger, "repositoryId" | "sourceRepositoryId" | "refName">): TargetedBranch {
+  return { repositoryId, sourceRepositoryId, name };
 }
 
 /** A mistyped name must not pass for "do not run". */
@@ -89,29 +106,45 @@ function isChosen(choice: HeldChoice, name: string): boolean {
   return choice.kind === "all" || (choice.kind === "targets" && choice.names.includes(name));
 }
 
-function toDraft(held: HeldDecision, chosen: boolean, by: string): Draft {
+function toDraft(held: HeldDecision, chosen: boolean, by: string, context: ReportContext): Draft {
   const evidence: Evidence = { ...held.evidence, resolvedBy: by };
-  const common = { eventId: held.eventId, targetId: held.targetId, evidence };
-  if (!chosen || held.isStale) {
-    const reason = chosen ? "stale" : "outside_project_root";
-    return { decision: { ...common, outcome: "ignore", runType: null, reason }, trigger: null };
-  }
+  const common = { eventId: held.eventId, targetId: held.targetId };
+  const ignored = (reason: IgnoreDecision["reason"], because: Evidence = {}): Draft => ({
+    decision: { ...common, evidence: { ...evidence, ...because }, outcome: "ignore", runType: null, reason },
+    trigger: null,
+  });
+  if (!chosen) return ignored("outside_project_root");
+  if (held.isStale) return ignored("stale");
+  const report = toReport(held);
+  const placed = report === null ? placePush(held) : placeReport(report, context);
+  if (placed.kind === "old") return ignored(placed.decision.reason, placed.decision.evidence);
+  const { runType } = held;
   return {
-    decision: { ...common, outcome: "trigger", runType: held.runType, reason: "triggered" },
+    decision: { ...common, evidence, outcome: "trigger", runType, reason: "triggered" },
     trigger: {
-      targetId: held.targetId,
-      repositoryId: held.repositoryId,
-      sourceRepositoryId: held.repositoryId,
-      eventId: held.eventId,
-      runType: held.runType,
-      commitSha: held.newSha,
-      branchArrival: held.branchArrival,
-      refName: held.refName,
-      baseSha: held.oldSha,
-      position: held.sequence,
-      awaitsPush: false,
+      ...common,
+      runType,
+      ...placed.place,
       moduleVersion: null,
       changes: held.evidence.files ?? { known: false, matched: [], total: 0 },
     },
+    isForced: report?.isForced ?? false,
+    isReport: report !== null,
   };
+}
+
+function placePush({ of, repositoryId, newSha: commitSha, sequence: position }: HeldDecision): ReportPlace {
+  if (of.kind !== "push") throw new Error("a report is placed by its pull request");
+  const { refName, oldSha: baseSha, branchArrival } = of;
+  const branch = { repositoryId, sourceRepositoryId: repositoryId, refName };
+  const place = { ...branch, commitSha, baseSha, branchArrival, position, awaitsPush: false };
+  return { kind: "placed", place };
+}
+
+function toReport({ of, repositoryId, newSha: commitSha, sequence }: HeldDecision): Report | null {
+  if (of.kind === "push") return null;
+  const { event, sourceRepositoryId } = of;
+  // Only a command runs anything for a comment.
+  const isForced = event.action === "commented";
+  return { event, repositoryId, sourceRepositoryId, commitSha, sequence, isForced };
 }

@@ -1,0 +1,93 @@
+import type { ChangedFiles } from "@sluice/domain/changed-files";
+import { ignore } from "@sluice/domain/decide";
+import {
+  decidePullRequest,
+  type EvaluatedEvent,
+  isEvaluated,
+  pullRequestEvidence,
+  pullRequestNeedsFiles,
+} from "@sluice/domain/decide-pull-request";
+import type { PullRequestEvent } from "@sluice/domain/event";
+import type { PullRequestState } from "@sluice/domain/pull-request";
+import type { TargetDecision } from "@sluice/domain/run-limit";
+import type { Store } from "@sluice/store/client";
+import { findPullRequests, pullRequestKey } from "@sluice/store/pull-requests";
+
+import type { DecidedEvent } from "../decide-event.ts";
+import {
+  decideLost,
+  fetchAgain,
+  findFiles,
+  findHead,
+  type PullRequestResolution,
+} from "./ask-about-pull-request.ts";
+import { resolveComment } from "./resolve-comment.ts";
+import { resolveMerge } from "./resolve-merge.ts";
+
+/**
+ * Learns what an event of a pull request means for each target, by the pull request as it is known now (rules 11 to 13, 15
+ * to 24).
+ */
+export async function resolvePullRequest(input: PullRequestResolution): Promise<DecidedEvent> {
+  const { event, store } = input;
+  switch (event.action) {
+    case "merged":
+      return resolveMerge(input);
+    case "commented":
+      return resolveComment({ ...input, pullRequest: await findStored(store, input) });
+    default:
+      return evaluate(input, await findPresent(input));
+  }
+}
+
+/** What is stored; an update of a pull request that was never seen before is no news enough, so that one is fetched (rule 11). */
+async function findPresent(input: PullRequestResolution): Promise<PullRequestState> {
+  return input.event.action === "updated" ? fetchAgain(input) : findStored(input.store, input);
+}
+
+async function findStored(
+  store: Store,
+  { repositoryId, event }: Pick<PullRequestResolution, "repositoryId" | "event">,
+): Promise<PullRequestState> {
+  const name = { repositoryId, number: event.pullRequest.number };
+  const stored = (await findPullRequests(store, [name])).get(pullRequestKey(name));
+  if (stored === undefined) throw new Error("a pull request is stored together with its events");
+  return stored;
+}
+
+async function evaluate(input: PullRequestResolution, pullRequest: PullRequestState): Promise<DecidedEvent> {
+  const { pending, targets } = input;
+  const event = toEvaluated(input.event, pullRequest);
+  const asking = targets.filter(
+    (target) => !input.baselineOf.has(target.id) && pullRequestNeedsFiles(event, target, pullRequest),
+  );
+  const files = asking.length > 0 ? await findFiles(input, event) : null;
+  const decisions = decideAll(input, event, pullRequest, files);
+  if (decisions.every(({ decision }) => decision.outcome === "ignore")) {
+    return { pending, commitSha: null, decisions };
+  }
+  const commitSha = await findHead(input, event.pullRequest.source);
+  if (commitSha === null) return decideLost(input, event);
+  return { pending: { ...pending, event }, commitSha, decisions };
+}
+
+/** What was never seen before is known by now: it has come to where it is. */
+function toEvaluated(event: PullRequestEvent, pullRequest: PullRequestState): EvaluatedEvent {
+  if (event.action === "updated") return { ...event, action: "synchronize", pullRequest };
+  if (!isEvaluated(event)) throw new Error(`pull request events of the kind ${event.action} go another way`);
+  return event;
+}
+
+function decideAll(
+  { targets, baselineOf }: PullRequestResolution,
+  event: EvaluatedEvent,
+  pullRequest: PullRequestState,
+  files: ChangedFiles | null,
+): TargetDecision[] {
+  return targets.map((target) => ({
+    targetId: target.id,
+    decision: baselineOf.has(target.id)
+      ? ignore("baseline", pullRequestEvidence(event))
+      : decidePullRequest({ event, target, pullRequest, files }),
+  }));
+}
