@@ -58,6 +58,17 @@ export function parseCommentCommand(
   return toCommand(verb, names);
 }
 
+/**
+ * All of a comment that can ever matter to a command: the line that is read, empty for a comment that is none. What people
+ * say to each other is theirs.
+ */
+export function commandLine(
+  comment: Pick<CommentFacts, "text" | "isDeleted">,
+  prefixes: readonly string[] = DEFAULT_COMMAND_PREFIXES,
+): string {
+  return parseCommentCommand(comment, prefixes).kind === "not_a_command" ? "" : firstLine(comment.text);
+}
+
 /** The line of a comment that is read as a command, cut to a length that evidence can keep. */
 export function commandText(comment: Pick<CommentFacts, "text">): string {
   return clip(firstLine(comment.text));

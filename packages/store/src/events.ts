@@ -1,4 +1,5 @@
 import { assertNever } from "@sluice/domain/assert-never";
+import { commandLine } from "@sluice/domain/comment-command";
 import type {
   Actor,
   CommentFacts,
@@ -183,7 +184,7 @@ export async function markEventsDecided(db: Database, ids: readonly string[]): P
   await db.sql`UPDATE sluice.events SET decided_at = now() WHERE id = ANY(${ids}::uuid[])`;
 }
 
-/** Of a push its commit, of a pull request event the pull request and the comment. */
+/** Of a push its commit; of a pull request event the pull request, and of the comment what a command needs. */
 interface StoredFacts {
   readonly commit?: CommitFacts;
   readonly actor?: Actor;
@@ -266,9 +267,19 @@ function factsOfPullRequest({ actor, pullRequest, comment }: PullRequestEvent): 
   const facts: StoredFacts = {
     pullRequest,
     ...(actor === null ? {} : { actor }),
-    ...(comment === null ? {} : { comment }),
+    ...(comment === null ? {} : { comment: factsOfComment(comment) }),
   };
   return JSON.stringify(facts);
+}
+
+/** Without what people say to each other, and without names: rules need the command and the account. */
+function factsOfComment(comment: CommentFacts): CommentFacts {
+  const { author } = comment;
+  return {
+    ...comment,
+    text: commandLine(comment),
+    author: author === null ? null : { ...author, displayName: null },
+  };
 }
 
 function toPendingEvent(row: StoredEvent): PendingEvent {

@@ -4,6 +4,7 @@ import type { BranchTrigger } from "@sluice/domain/outdated";
 
 import { standing } from "./branch-triggers.ts";
 import type { Database } from "./client.ts";
+import { toDistinctJson } from "./distinct-json.ts";
 
 /** What makes a trigger the one it is (rule 26). */
 export interface TriggerIdentity {
@@ -143,13 +144,14 @@ export async function insertTriggers(
   actor = "worker",
 ): Promise<void> {
   if (triggers.length === 0) return;
+  const changes = toDistinctJson(triggers.map((trigger) => trigger.changes));
   await db.sql`
     WITH inserted AS (
       INSERT INTO sluice.triggers
         (id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha, branch_arrival,
          position, awaits_push, module_version, changes)
       SELECT id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha, branch_arrival,
-             position, awaits_push::boolean, module_version, changes::jsonb
+             position, awaits_push::boolean, module_version, (SELECT ${changes.list}::text::jsonb) -> place
       FROM unnest(
         ${triggers.map((trigger) => trigger.id)}::uuid[],
         ${triggers.map((trigger) => trigger.targetId)}::uuid[],
@@ -164,9 +166,9 @@ export async function insertTriggers(
         ${triggers.map((trigger) => trigger.position)}::bigint[],
         ${triggers.map((trigger) => String(trigger.awaitsPush))}::text[],
         ${triggers.map((trigger) => trigger.moduleVersion)}::text[],
-        ${triggers.map((trigger) => JSON.stringify(trigger.changes))}::text[]
+        ${changes.places}::int[]
       ) AS new (id, target_id, repository_id, event_id, run_type, commit_sha, source_repository_id, ref_name, base_sha,
-                branch_arrival, position, awaits_push, module_version, changes)
+                branch_arrival, position, awaits_push, module_version, place)
       RETURNING id, state
     )
     INSERT INTO sluice.trigger_history (trigger_id, state, actor) SELECT id, state, ${actor} FROM inserted`;

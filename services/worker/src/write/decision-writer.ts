@@ -16,24 +16,34 @@ export interface DecisionWriter {
 }
 
 const MAX_EVENTS_PER_COMMIT = 100;
-/** Bounds the rows of one transaction; an event of more targets goes alone. */
+/** Bounds the rows of one transaction that events share. */
 const MAX_DECISIONS_PER_COMMIT = 2_000;
+/** An event of more takes a tenth of a second and longer: those of others are not to wait for it. */
+const MAX_DECISIONS_OF_SMALL_EVENT = 500;
 
-/** Events that are decided while a transaction is under way share the next one. */
+/**
+ * Events that are decided while a transaction is under way share the next one. Large ones are written beside them, one at a
+ * time.
+ */
 export function createDecisionWriter(store: Store): DecisionWriter {
-  const commits = createGroupCommit<DecidedEvent, number | Error>({
+  const commit = (batch: readonly DecidedEvent[]) => writeOrSplit(store, batch);
+  const small = createGroupCommit<DecidedEvent, number | Error>({
     maxItems: MAX_EVENTS_PER_COMMIT,
     maxWeight: MAX_DECISIONS_PER_COMMIT,
-    weightOf: (decided) => decided.decisions.length,
-    commit: (batch) => writeOrSplit(store, batch),
+    weightOf: ({ decisions }) => decisions.length,
+    commit,
   });
+  const large = createGroupCommit<DecidedEvent, number | Error>({ maxItems: 1, commit });
   return {
     async write(decided) {
-      const written = await commits.add(decided);
+      const lane = decided.decisions.length > MAX_DECISIONS_OF_SMALL_EVENT ? large : small;
+      const written = await lane.add(decided);
       if (written instanceof Error) throw written;
       return written;
     },
-    drain: () => commits.drain(),
+    async drain() {
+      await Promise.all([small.drain(), large.drain()]);
+    },
   };
 }
 

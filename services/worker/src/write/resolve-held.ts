@@ -9,10 +9,11 @@ import {
   type HeldDecision,
 } from "@sluice/store/held-decisions";
 import { lockRepositories } from "@sluice/store/repositories";
-import { withTransaction } from "@sluice/store/transaction";
+import { withTransaction, type Transaction } from "@sluice/store/transaction";
 import { insertTriggers, lockOutClaims, type NewTrigger } from "@sluice/store/triggers";
 
-import { withTriggerId, type Draft } from "./draft.ts";
+import { findModuleVersions, refuseModuleVersions } from "./check-module-versions.ts";
+import { withTriggerId, type Draft, type NamedDraft } from "./draft.ts";
 import { judgeBranches } from "./judge-branches.ts";
 import { markDuplicates } from "./mark-duplicates.ts";
 import {
@@ -41,7 +42,7 @@ export interface SettledTarget {
  * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
  * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14). A proposed trigger after which
  * something came is made, and superseded or canceled at once; of a pull request that has another head by now, or is over,
- * none is made.
+ * none is made, and no module is given a version that is not above its last.
  * @returns what became of each decision that was held; empty when none was.
  * @throws AppError `target_not_held` for a name that is not among them; nothing is written then.
  */
@@ -62,7 +63,7 @@ export async function resolveHeldEvent(
       tx,
       held.flatMap((decision) => toReport(decision) ?? []),
     );
-    const drafts = await markDuplicates(
+    const drafts = await checkHeld(
       tx,
       held.map((decision) => toDraft(decision, isChosen(choice, decision.targetName), by, context)),
     );
@@ -83,6 +84,12 @@ export async function resolveHeldEvent(
     }
     return settled;
   });
+}
+
+/** Which of the triggers are to be made: not the duplicates, and no module's version that was given meanwhile. */
+async function checkHeld(tx: Transaction, drafts: readonly Draft[]): Promise<NamedDraft[]> {
+  const unique = await markDuplicates(tx, drafts);
+  return refuseModuleVersions(unique, await findModuleVersions(tx, drafts));
 }
 
 /** They are of one event, and so of one branch. */
@@ -125,7 +132,8 @@ function toDraft(held: HeldDecision, chosen: boolean, by: string, context: Repor
       ...common,
       runType,
       ...placed.place,
-      moduleVersion: null,
+      // Read from the commit when it was decided (rule 31).
+      moduleVersion: held.evidence.moduleVersion?.version ?? null,
       changes: held.evidence.files ?? { known: false, matched: [], total: 0 },
     },
     isForced: report?.isForced ?? false,
