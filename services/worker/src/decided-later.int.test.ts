@@ -13,6 +13,7 @@ import { ref, startTestPipeline, type TestPipeline } from "./test-pipeline.ts";
 const A = "a".repeat(40);
 const B = "b".repeat(40);
 const C = "c".repeat(40);
+const D = "d".repeat(40);
 
 let worker: TestPipeline;
 let server: BitbucketServer;
@@ -99,6 +100,32 @@ describe("pushes for which Bitbucket is asked (rules 23, 27)", () => {
     await worker.handle([toDelivery(webhooks[0])], asking);
     await decide(ids[1], asking);
     expect(await statesOf(stack)).toEqual(["canceled", "canceled"]);
+  });
+});
+
+describe("a push to a branch that nobody tracks, whose place is not known (rule 14)", () => {
+  const unplaced = (receivedAt: string) =>
+    worker.aDelivery([{ old: ref("feature", A), new: ref("feature", B) }], { receivedAt });
+  const longAgo = () => new Date(Date.now() - 10 * 60_000).toISOString();
+
+  test("waits for it, and after minutes is proposed all the same, also where nobody can be asked", async () => {
+    const stack = await worker.aStack("network");
+    await worker.handle([worker.aDelivery([{ old: ref("feature", C), new: ref("feature", D) }])]);
+    const late = unplaced(new Date().toISOString());
+    await worker.handle([late]);
+    await expect(worker.handleEvents()).rejects.toMatchObject({ code: "not_expected" });
+    expect(await worker.decisionsOf(late.id)).toEqual([]);
+    await worker.store
+      .sql`UPDATE sluice.events SET received_at = ${longAgo()} WHERE delivery_id = ${late.id}`;
+    await worker.handleEvents();
+    expect(await worker.decisionsOf(late.id)).toMatchObject([{ targetId: stack, reason: "triggered" }]);
+  });
+
+  test("whose branch a target tracks waits on", async () => {
+    await worker.aStack("network", { trackedBranch: "feature" });
+    await worker.handle([worker.aDelivery([{ old: ref("feature", C), new: ref("feature", D) }])]);
+    await worker.handle([unplaced(longAgo())]);
+    await expect(worker.handleEvents()).rejects.toMatchObject({ code: "not_expected" });
   });
 });
 

@@ -17,6 +17,8 @@ import { resolvePullRequest } from "./resolve-pull-request.ts";
 import { settlePlace } from "./settle-branch.ts";
 
 const WAIT_MS = 30_000;
+/** Longer than a settled answer of Bitbucket is waited for (`settle-branch.ts`). */
+const PROPOSAL_PATIENCE_MS = 3 * 60_000;
 
 /** What an event is resolved with. */
 interface Resolution {
@@ -34,7 +36,8 @@ interface Resolution {
  * @throws AppError with `retry.afterMs` for anything that waiting can mend: the job holds no worker meanwhile.
  */
 export async function resolveEvent(input: Resolution): Promise<DecidedEvent | null> {
-  const { pending, targets } = input;
+  const { targets } = input;
+  const pending = afterPatience(input.pending, targets);
   const { event, repositoryId } = pending;
   const baselineOf = await findBaselineTargets(input);
   const asking = targets.filter(({ id }) => !baselineOf.has(id));
@@ -47,10 +50,22 @@ export async function resolveEvent(input: Resolution): Promise<DecidedEvent | nu
       const commitSha = event.kind === "push" && !isShort(event.newSha) ? event.newSha : null;
       return decideEvent({ pending, targets, files: new Map(), commitSha, baselineOf });
     }
-    return await resolvePush({ ...input, event, baselineOf });
+    return await resolvePush({ ...input, pending, event, baselineOf });
   } catch (error) {
     throw waitInsteadOfFailing(error);
   }
+}
+
+/**
+ * A push to a branch that nobody tracks does not wait for its place for ever, as where there is no credential to ask with: a
+ * proposed run of what may be gone does no harm.
+ */
+function afterPatience(pending: PendingEvent, targets: readonly Target[]): PendingEvent {
+  const { event, isPlaced, receivedAt } = pending;
+  if (event.kind !== "push" || isPlaced) return pending;
+  const isTracked = targets.some(({ trackedBranch }) => trackedBranch === event.refName);
+  const hasWaited = Date.now() - Date.parse(receivedAt) > PROPOSAL_PATIENCE_MS;
+  return isTracked || !hasWaited ? pending : { ...pending, isPlaced: true };
 }
 
 /** Only what a sweep found can be a baseline (rule 34). */
