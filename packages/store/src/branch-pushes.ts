@@ -52,6 +52,19 @@ export async function listUndecidedPushes(
 }
 
 /**
+ * Of these events, ids of the pushes that the same hook had told before, and that are not known to be pushes of their own.
+ * The caller holds the locks of their repositories.
+ */
+export async function filterToldAgain(db: Database, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows =
+    ids.length === 0
+      ? []
+      : await db.sql<{ id: string }[]>`
+          SELECT id FROM sluice.events WHERE id = ANY(${ids}::uuid[]) AND told_again`;
+  return new Set(rows.map(({ id }) => id));
+}
+
+/**
  * Does to the recorded pushes of a branch what a move of it says: what was told again and turned out to be a push of its own
  * waits for its decisions anew, and pushes change places, with the triggers that they made (rule 14). A tracked trigger
  * that comes to stand before one of its target that a scheduler has had is not run any more: that would roll the target

@@ -1,3 +1,4 @@
+import type { PullRequestAction } from "@sluice/domain/event";
 import type { StoredDecision } from "@sluice/domain/explain";
 import type { Target } from "@sluice/domain/target";
 
@@ -8,8 +9,10 @@ import { toRfc3339 } from "./rfc3339.ts";
 /** What became of a delivery. Times are RFC 3339. */
 export interface DeliveryReport extends Pick<
   DeliveryRow,
-  "id" | "requestId" | "source" | "eventKey" | "attempt" | "secretVersion" | "receivedAt" | "outcome"
+  "id" | "requestId" | "source" | "eventKey" | "attempt" | "receivedAt" | "outcome"
 > {
+  /** Which secret verified it; null: a sweep found what it says, so nobody signed it. */
+  readonly secretVersion: DeliveryRow["secretVersion"] | null;
   readonly integration: { readonly id: string; readonly name: string };
   readonly recordedAt: string;
   readonly failure: DeliveryFailure | null;
@@ -28,7 +31,11 @@ export interface EventReport {
   readonly refName: string | null;
   readonly change: string | null;
   readonly oldSha: string | null;
+  /** For an event of a pull request its head, as it was told: 12 digits as a rule. */
   readonly newSha: string | null;
+  /** What happened to a pull request, and to which; null for any other event. */
+  readonly action: PullRequestAction | null;
+  readonly pullRequestNumber: number | null;
   /** Null: not yet. */
   readonly decidedAt: string | null;
   readonly decisions: readonly DecisionReport[];
@@ -60,7 +67,8 @@ export async function findDeliveryReport(
   idOrRequestId: string,
 ): Promise<DeliveryReport | null> {
   const [delivery] = await db.sql<Omit<DeliveryReport, "events">[]>`
-    SELECT deliveries.id, request_id, source, event_key, attempt, secret_version, received_at, recorded_at, outcome, failure,
+    SELECT deliveries.id, request_id, source, event_key, attempt,
+           CASE WHEN source = 'webhook' THEN secret_version END AS secret_version, received_at, recorded_at, outcome, failure,
            body_bytes, json_build_object('id', integrations.id, 'name', integrations.name) AS integration
     FROM sluice.deliveries JOIN sluice.integrations ON integrations.id = deliveries.integration_id
     WHERE deliveries.id = (
@@ -93,7 +101,8 @@ export async function findDecisionReport(db: Database, id: string): Promise<Deci
 
 async function listEvents(db: Database, deliveryId: string): Promise<EventReport[]> {
   const events = await db.sql<Omit<EventReport, "decisions">[]>`
-    SELECT events.id, index, kind, full_name AS repository, ref_kind, ref_name, change, old_sha, new_sha, decided_at
+    SELECT events.id, index, kind, full_name AS repository, ref_kind, ref_name, change, old_sha, new_sha, action,
+           pull_request_number, decided_at
     FROM sluice.events LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
     WHERE delivery_id = ${deliveryId} ORDER BY index`;
   const decisions = await db.sql<DecisionReport[]>`

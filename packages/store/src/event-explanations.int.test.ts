@@ -65,10 +65,10 @@ async function insertHistory(targetId: string): Promise<void> {
       SELECT id, row_number() OVER () AS number, left(encode(sha256(uuid_send(id)), 'hex'), 40) AS sha FROM delivery
     ), event AS (
       INSERT INTO sluice.events
-        (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, new_sha, received_at,
+        (delivery_id, index, sequence, kind, event_key, repository_id, ref_kind, ref_name, change, new_sha, pull_request_number, received_at,
          decided_at)
       SELECT numbered.id, 0, number, 'push', 'repo:push', repository_id, 'branch', 'b' || number % ${BRANCHES}, 'updated',
-             sha, now(), now()
+             sha, number, now(), now()
       FROM numbered, target
       RETURNING id, sequence, repository_id, ref_name, new_sha
     ), trigger AS (
@@ -103,6 +103,7 @@ test("no table that grows is read from end to end, whatever an event is named by
     { kind: "commit", sha: one.sha },
     { kind: "commit", sha: one.sha.slice(0, 12) },
     { kind: "branch", repository: "Acme/Infra", branch: "b77" },
+    { kind: "pull_request", repository: "Acme/Infra", number: 77 },
   ];
   for (const reference of references) {
     const { events } = await findReferredEvents(store, reference, 10);

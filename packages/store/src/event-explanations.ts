@@ -1,5 +1,9 @@
 /** What became of events, one by one: what a person reads who asks why nothing ran. */
-import type { Actor, CommitFacts } from "@sluice/domain/event";
+import { isApproved } from "@sluice/domain/approval";
+import type { Evidence } from "@sluice/domain/decide";
+import type { Actor, CommentFacts, CommitFacts, PullRequestFacts } from "@sluice/domain/event";
+import { forkOf } from "@sluice/domain/fork";
+import type { PullRequestState } from "@sluice/domain/pull-request";
 
 import type { Database } from "./client.ts";
 import type { DecisionReport, DeliveryReport, EventReport } from "./delivery-reports.ts";
@@ -26,6 +30,32 @@ export interface ExplainedEvent extends Omit<EventReport, "decisions"> {
   /** Null when Bitbucket did not say. */
   readonly actor: Actor | null;
   readonly commit: CommitFacts | null;
+  /** Null for an event that is not about a pull request. */
+  readonly pullRequest: ExplainedPullRequest | null;
+  /** The comment that the event told of; null when it told of none. */
+  readonly comment: CommentFacts | null;
+}
+
+/** A pull request as the event told of it. */
+export interface ExplainedPullRequest extends Pick<
+  PullRequestFacts,
+  "title" | "url" | "state" | "source" | "destination" | "mergeSha"
+> {
+  /** Where it comes from, when that is not the repository itself; `fullName` null: the fork is gone. */
+  readonly fork: NonNullable<Evidence["fork"]> | null;
+  /** What is stored by now, by this event and all others; null when that is not kept any more. */
+  readonly present: {
+    readonly state: string;
+    /** 7 to 40 hex digits; null when the branch or the fork is gone. */
+    readonly headSha: string | null;
+    readonly mergeSha: string | null;
+    /** By somebody other than its author (rule 13). */
+    readonly isApproved: boolean;
+  } | null;
+  /** Commits that are known to be part of it, 40 hex digits each, the latest to be linked first. */
+  readonly linkedCommits: readonly string[];
+  /** Whether some were left out. */
+  readonly hasMoreLinkedCommits: boolean;
 }
 
 export interface ExplainedDecision extends Omit<DecisionReport, "eventId" | "deliveryId" | "triggerId"> {
@@ -42,6 +72,9 @@ export type DecisionChoice =
 
 /** As many decisions of an event as are shown. */
 const MAX_DECISIONS = 100;
+
+/** As many commits of a pull request as are shown. */
+const MAX_LINKED_COMMITS = 20;
 
 /**
  * Explains events, in the order given; at most `MAX_DECISIONS` decisions of each. By primary keys, and by
@@ -71,8 +104,21 @@ export async function explainEvents(
 interface EventRow {
   readonly delivery: EventExplanation["delivery"];
   readonly event:
-    | (Omit<ExplainedEvent, "actor" | "commit"> & {
-        readonly facts: { readonly actor?: Actor; readonly commit?: CommitFacts };
+    | (Omit<ExplainedEvent, "actor" | "commit" | "comment" | "pullRequest"> & {
+        readonly facts: {
+          readonly actor?: Actor;
+          readonly commit?: CommitFacts;
+          readonly comment?: CommentFacts;
+          readonly pullRequest?: PullRequestFacts;
+        };
+        readonly repositoryUuid: string | null;
+        readonly stored:
+          | (Pick<PullRequestState, "author" | "reviews" | "state" | "mergeSha"> & {
+              readonly headSha: string | null;
+            })
+          | null;
+        /** One more than are shown says that there are others; null: there is none. */
+        readonly linked: readonly string[] | null;
       })
     | null;
 }
@@ -91,7 +137,12 @@ async function listEvents(
              'id', events.id, 'index', index, 'kind', kind, 'repository', full_name,
              'repositoryId', events.repository_id, 'refKind', ref_kind, 'refName', ref_name, 'change', change,
              'oldSha', old_sha, 'newSha', new_sha, 'forced', forced, 'isToldAgain', told_again, 'facts', facts,
-             'decidedAt', decided_at
+             'action', action, 'pullRequestNumber', pull_request_number, 'repositoryUuid', repositories.uuid,
+             'stored', CASE WHEN pull_requests.number IS NOT NULL THEN json_build_object(
+               'state', pull_requests.state, 'headSha', source_sha, 'mergeSha', merge_sha, 'author', author,
+               'reviews', reviews
+             ) END,
+             'linked', links.commits, 'decidedAt', decided_at
            ) END AS event
     FROM unnest(
       ${referred.map(({ deliveryId }) => deliveryId)}::uuid[], ${referred.map(({ eventId }) => eventId)}::uuid[]
@@ -100,6 +151,16 @@ async function listEvents(
     JOIN sluice.integrations ON integrations.id = deliveries.integration_id
     LEFT JOIN sluice.events ON events.id = wanted.event_id
     LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
+    LEFT JOIN sluice.pull_requests
+      ON pull_requests.repository_id = events.repository_id AND pull_requests.number = events.pull_request_number
+    LEFT JOIN LATERAL (
+      SELECT json_agg(commit_sha ORDER BY recorded_at DESC, commit_sha) AS commits
+      FROM (
+        SELECT commit_sha, recorded_at FROM sluice.commit_pull_requests AS linked
+        WHERE linked.repository_id = events.repository_id AND linked.number = events.pull_request_number
+        ORDER BY recorded_at DESC, commit_sha LIMIT ${MAX_LINKED_COMMITS + 1}
+      ) AS latest
+    ) AS links ON events.pull_request_number IS NOT NULL
     ORDER BY wanted.place`;
   return rows.map(({ delivery, event }) => ({
     delivery: {
@@ -111,12 +172,43 @@ async function listEvents(
   }));
 }
 
-function toEvent({ facts, decidedAt, ...event }: NonNullable<EventRow["event"]>): ExplainedEvent {
+function toEvent(row: NonNullable<EventRow["event"]>): ExplainedEvent {
+  const { facts, decidedAt, repositoryUuid: _uuid, stored: _stored, linked: _linked, ...event } = row;
   return {
     ...event,
     decidedAt: decidedAt === null ? null : toRfc3339(decidedAt),
     actor: facts.actor ?? null,
     commit: facts.commit ?? null,
+    pullRequest: toPullRequest(row),
+    comment: facts.comment ?? null,
+  };
+}
+
+function toPullRequest(row: NonNullable<EventRow["event"]>): ExplainedPullRequest | null {
+  const { facts, repository, repositoryUuid, stored, linked } = row;
+  const { pullRequest } = facts;
+  if (pullRequest === undefined || repositoryUuid === null) return null;
+  const { title, url, state, source, destination, mergeSha } = pullRequest;
+  const commits = linked ?? [];
+  return {
+    title,
+    url,
+    state,
+    source,
+    destination,
+    mergeSha,
+    fork: forkOf({ repository: { uuid: repositoryUuid, fullName: repository ?? "" }, pullRequest }),
+    present:
+      stored === null
+        ? null
+        : {
+            state: stored.state,
+            headSha: stored.headSha,
+            mergeSha: stored.mergeSha,
+            isApproved: isApproved(stored),
+          },
+    linkedCommits: commits.slice(0, MAX_LINKED_COMMITS),
+    hasMoreLinkedCommits: commits.length > MAX_LINKED_COMMITS,
   };
 }
 

@@ -7,10 +7,12 @@ import type { Database } from "./client.ts";
 export type EventReference =
   /** A UUID: of a delivery, of its request (X-Request-UUID), of an event, or of a trigger. */
   | { readonly kind: "id"; readonly id: string }
-  /** The commit that a push came to: 7 to 40 hex digits, in lower case. */
+  /** The commit that a push came to, or that was the head of a pull request: 7 to 40 hex digits, in lower case. */
   | { readonly kind: "commit"; readonly sha: string }
   /** `repository` is `workspace/slug`, which has no case. */
-  | { readonly kind: "branch"; readonly repository: string; readonly branch: string };
+  | { readonly kind: "branch"; readonly repository: string; readonly branch: string }
+  /** `repository` as above: that of the destination. */
+  | { readonly kind: "pull_request"; readonly repository: string; readonly number: number };
 
 /** An event that was meant, or a delivery that gave none. */
 export interface ReferredEvent {
@@ -41,6 +43,7 @@ type Row = ReferredEvent & { readonly sequence: number | null };
  * newest of each goes before the older ones of any. Each is found by an index, at any number of rows:
  * - an id: the primary keys, and `deliveries_identity_key` for a request, once for each integration;
  * - a branch: `repositories_name_idx`, once for each integration, and `events_branch_idx`, read backwards;
+ * - a pull request: likewise, and `events_pull_request_idx`;
  * - a commit: `events_new_sha_idx`, which has to have `text_pattern_ops`: only bytewise, as `~>~` compares, do all hashes
  *   that begin alike stand together in any locale.
  */
@@ -67,6 +70,8 @@ function listRows(db: Database, reference: EventReference, limit: number): Promi
       return listByCommit(db, reference.sha, limit);
     case "branch":
       return listByBranch(db, reference, limit);
+    case "pull_request":
+      return listByPullRequest(db, reference, limit);
   }
 }
 
@@ -128,6 +133,29 @@ function listByBranch(
       CROSS JOIN LATERAL (
         SELECT id, delivery_id, repository_id, sequence FROM sluice.events
         WHERE repository_id = repository.id AND ref_kind = 'branch' AND ref_name = ${branch}
+        ORDER BY sequence DESC LIMIT ${limit}
+      ) AS latest`,
+    limit,
+  );
+}
+
+function listByPullRequest(
+  db: Database,
+  { repository, number }: Extract<EventReference, { readonly kind: "pull_request" }>,
+  limit: number,
+): Promise<readonly Row[]> {
+  return newestOfEach(
+    db,
+    db.sql`
+      SELECT latest.*
+      FROM sluice.integrations
+      CROSS JOIN LATERAL (
+        SELECT id FROM sluice.repositories
+        WHERE integration_id = integrations.id AND lower(full_name) = lower(${repository})
+      ) AS repository
+      CROSS JOIN LATERAL (
+        SELECT id, delivery_id, repository_id, sequence FROM sluice.events
+        WHERE repository_id = repository.id AND pull_request_number = ${number}
         ORDER BY sequence DESC LIMIT ${limit}
       ) AS latest`,
     limit,

@@ -4,6 +4,7 @@
  */
 import { LATEST_PUSHES } from "./branch-pushes.ts";
 import type { Database } from "./client.ts";
+import { deleteOldPullRequests, isOfOpenPullRequest } from "./retention-pull-requests.ts";
 
 /** A place in the order in which deliveries were recorded. */
 export interface RetentionPlace {
@@ -68,17 +69,32 @@ export async function deleteOldBodies(
   return { deleted: { bodies }, next: placeAfter(end, limit) };
 }
 
+/** What goes with old deliveries. `links` and `commits`: of commits to pull requests, and those to be asked about. */
+type OldTable =
+  "deliveries" | "events" | "decisions" | "triggers" | "history" | "pullRequests" | "links" | "commits";
+
+const NOTHING: Readonly<Record<OldTable, number>> = {
+  deliveries: 0,
+  events: 0,
+  decisions: 0,
+  triggers: 0,
+  history: 0,
+  pullRequests: 0,
+  links: 0,
+  commits: 0,
+};
+
 /**
  * Deletes old deliveries, each with its events, their decisions, and their triggers with their history; or leaves all of
- * that, when any of it is still needed (`isNeeded`). One statement: its locks are taken together and last as long as it
+ * that, when any of it is still needed (`isNeeded`). Pull requests and links of commits go with the last events that tell of
+ * them. One statement: its locks are taken together and last as long as it
  * does. Nobody else waits for rows as old; only who locks all claims out (`lockOutClaims`) waits for its end.
  */
 export async function deleteOldDeliveries(
   tx: Database,
   { olderThanDays, after, limit }: RetentionPage,
-): Promise<RetentionBatch<"deliveries" | "events" | "decisions" | "triggers" | "history">> {
-  const nothing = { deliveries: 0, events: 0, decisions: 0, triggers: 0, history: 0 };
-  const [row = { ...nothing, ...EMPTY_PAGE }] = await tx.sql<(PageEnd & typeof nothing)[]>`
+): Promise<RetentionBatch<OldTable>> {
+  const [row = { ...NOTHING, ...EMPTY_PAGE }] = await tx.sql<(PageEnd & Record<OldTable, number>)[]>`
     WITH page AS MATERIALIZED (
       SELECT id, recorded_at FROM sluice.deliveries
       WHERE recorded_at < now() - ${olderThanDays} * interval '1 day'
@@ -90,9 +106,9 @@ export async function deleteOldDeliveries(
         SELECT FROM sluice.events WHERE events.delivery_id = page.id AND (${isNeeded(tx, olderThanDays)}) OFFSET 0
       )
     ), old_events AS MATERIALIZED (
-      SELECT events.id FROM old JOIN sluice.events ON events.delivery_id = old.id
+      SELECT events.id, repository_id, pull_request_number, new_sha FROM old JOIN sluice.events ON events.delivery_id = old.id
     ), old_triggers AS MATERIALIZED (
-      SELECT triggers.id FROM old_events JOIN sluice.triggers ON triggers.event_id = old_events.id
+      SELECT triggers.id, triggers.repository_id, commit_sha FROM old_events JOIN sluice.triggers ON triggers.event_id = old_events.id
     ), history AS (
       DELETE FROM sluice.trigger_history USING old_triggers WHERE trigger_history.trigger_id = old_triggers.id RETURNING 1
     ), decisions AS (
@@ -105,23 +121,26 @@ export async function deleteOldDeliveries(
       WHERE events.id = old_events.id AND events.decided_at IS NOT NULL RETURNING 1
     ), deliveries AS (
       DELETE FROM sluice.deliveries USING old WHERE deliveries.id = old.id RETURNING 1
-    )
+    ), ${deleteOldPullRequests(tx, olderThanDays)}
     SELECT (SELECT count(*) FROM deliveries)::int AS deliveries, (SELECT count(*) FROM events)::int AS events,
            (SELECT count(*) FROM decisions)::int AS decisions, (SELECT count(*) FROM triggers)::int AS triggers,
-           (SELECT count(*) FROM history)::int AS history, ${pageEnd(tx)}`;
+           (SELECT count(*) FROM history)::int AS history,
+           (SELECT count(*) FROM pull_requests)::int AS pull_requests, (SELECT count(*) FROM links)::int AS links,
+           (SELECT count(*) FROM commits)::int AS commits, ${pageEnd(tx)}`;
   const { seen, recordedAt, id, ...deleted } = row;
   return { deleted, next: placeAfter({ seen, recordedAt, id }, limit) };
 }
 
 /**
- * Whether an event, or what came of it, has to stay: it waits for its decisions, it tells where a branch is, a person has
- * not decided yet, a decision is younger, or a trigger is needed. OFFSET lets no join be made of the questions: each is
+ * Whether an event, or what came of it, has to stay: it waits for its decisions, it tells where a branch or an open pull
+ * request is, a person has not decided yet, a decision is younger, or a trigger is needed. OFFSET lets no join be made of the questions: each is
  * one look into an index.
  */
 function isNeeded(tx: Database, olderThanDays: number) {
   return tx.sql`
     events.decided_at IS NULL
     OR (events.ref_kind = 'branch' AND ${isLatestPush(tx)})
+    OR (events.pull_request_number IS NOT NULL AND ${isOfOpenPullRequest(tx)})
     OR EXISTS (
       SELECT FROM sluice.decisions
       WHERE decisions.event_id = events.id

@@ -3,7 +3,8 @@ import type { Database } from "./client.ts";
 /**
  * Many deliveries of a target's repository, recorded evenly over the last `days`, for tests and measurements of retention.
  * Each has a body and one push with a decision: most of branches that are gone, some of `main` and of tags. A third of
- * the pushes has a trigger that has ended, with three lines of history; one delivery of a hundred could not be read.
+ * the pushes has a trigger that has ended, with three lines of history; one delivery of a hundred could not be read. A tenth
+ * are no pushes but reports of pull requests, of which one in a hundred is open.
  */
 export async function insertOldDeliveries(
   db: Database,
@@ -60,4 +61,28 @@ export async function insertOldDeliveries(
            CASE WHEN triggers.id IS NULL THEN 'outside_project_root' ELSE 'triggered' END, '{}', triggers.id,
            events.recorded_at
     FROM sluice.events LEFT JOIN sluice.triggers ON triggers.event_id = events.id`;
+  await insertOldPullRequests(db, targetId);
+}
+
+async function insertOldPullRequests(db: Database, targetId: string): Promise<void> {
+  await db.sql`
+    INSERT INTO sluice.pull_requests
+      (repository_id, number, title, state, updated_on, source_repository_id, source_branch, source_sha, destination_branch,
+       head_arrival, recorded_at)
+    SELECT repository_id, sequence / 10 + 1, 'A change', CASE WHEN sequence % 1000 = 5 THEN 'OPEN' ELSE 'MERGED' END, recorded_at,
+           repository_id, ref_name, new_sha, 'main', sequence, recorded_at
+    FROM sluice.events WHERE sequence % 10 = 5`;
+  await db.sql`
+    UPDATE sluice.events
+    SET kind = 'pull_request', event_key = 'pullrequest:created', action = 'opened', pull_request_number = sequence / 10 + 1,
+        source_repository_id = repository_id, ref_kind = NULL, ref_name = NULL, change = NULL, old_sha = NULL,
+        branch_arrival = NULL
+    WHERE sequence % 10 = 5`;
+  await db.sql`
+    INSERT INTO sluice.commit_pull_requests (repository_id, commit_sha, number, source, recorded_at)
+    SELECT repository_id, new_sha, pull_request_number, 'event', recorded_at FROM sluice.events
+    WHERE pull_request_number IS NOT NULL`;
+  await db.sql`
+    INSERT INTO sluice.commit_links (repository_id, commit_sha, recorded_at)
+    SELECT repository_id, commit_sha, created_at FROM sluice.triggers WHERE target_id = ${targetId}`;
 }

@@ -5,6 +5,7 @@ export async function findLastTrackedCommits(
   db: Database,
   targetIds: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
+  if (targetIds.length === 0) return new Map();
   const rows = await db.sql<{ targetId: string; commitSha: string }[]>`
     SELECT target_id, newest.commit_sha
     FROM unnest(${targetIds}::uuid[]) AS wanted (target_id)
