@@ -4,7 +4,7 @@ import { explain } from "@sluice/domain/explain";
 import type { EventExplanation, ExplainedDecision } from "@sluice/store/event-explanations";
 import type { NamedTarget } from "@sluice/store/named-targets";
 
-import { describeEvent, shortenHashes } from "./describe-event.ts";
+import { describeEvent, describePullRequestFacts, shortenHashes } from "./describe-event.ts";
 import { describeHistory, describeStanding } from "./describe-trigger.ts";
 import { describeWaits, type EventWaits } from "./event-waits.ts";
 
@@ -42,6 +42,7 @@ function describeOrigin({ delivery, event }: EventExplanation): string[] {
     `  ${ids}`,
     `  ${describeSource(delivery)}`,
     `  received ${receivedAt}, recorded ${recordedAt}${decided}`,
+    ...(event === null ? [] : describePullRequestFacts(event).map((line) => `  ${line}`)),
     ...(event?.isToldAgain === true ? ["  the same hook had told this push before: it counts once"] : []),
   ];
 }
@@ -62,6 +63,7 @@ function describeDecision(decision: ExplainedDecision, eventId: string): string[
   const { target, trigger, insteadOf, evidence, reason } = decision;
   const name = target === null ? "" : `${target.kind} ${target.name} (space ${target.space}): `;
   const lines = [`  ${name}${explain(decision)}`];
+  lines.push(...describePullRequestEvidence(decision).map((line) => `    ${line}`));
   const files = describeFiles(evidence.files);
   if (files !== null) lines.push(`    ${files}`);
   if (reason === "held" && target !== null) {
@@ -78,6 +80,22 @@ function describeDecision(decision: ExplainedDecision, eventId: string): string[
     lines.push(`    history: ${describeHistory(trigger)}`);
   }
   return lines;
+}
+
+/** Only what the decision's sentence does not say. */
+function describePullRequestEvidence({ evidence, reason }: ExplainedDecision): string[] {
+  const { command, fork, mergeSha } = evidence;
+  const isCommandTold = reason === "triggered" || reason === "command_refused";
+  const because = command?.because === undefined || reason === "not_a_command" ? "" : `: ${command.because}`;
+  return [
+    ...(command === undefined || isCommandTold ? [] : [`command: ${command.text}${because}`]),
+    ...(fork === undefined || reason === "fork_not_allowed"
+      ? []
+      : [`from the fork ${fork.fullName ?? "that is gone"}`]),
+    ...(mergeSha === undefined || reason === "duplicate"
+      ? []
+      : [`merged as ${shortenHashes(mergeSha)}: what its push meant counts`]),
+  ];
 }
 
 /** Only what the decision's sentence does not say: the files after the first, and what was compared. */

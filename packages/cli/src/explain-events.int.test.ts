@@ -163,6 +163,97 @@ describe("what came", () => {
   });
 });
 
+describe("a pull request", () => {
+  const head = shaOf(12);
+
+  /** What pull request 12 was told to be, at the commit that the push before it came to. @returns the event's id. */
+  async function insertReport(sequence: number, action: string, comment?: object): Promise<string> {
+    const at = { branch: "feature", sha: head.slice(0, 12) };
+    const facts = {
+      actor: { uuid: "{g}", displayName: "Grace", kind: "user" },
+      pullRequest: {
+        number: 12,
+        title: "More rooms",
+        state: "OPEN",
+        url: null,
+        mergeSha: null,
+        source: { repository: { uuid: "{f}", fullName: "grace/infra" }, ...at },
+        destination: { branch: "main", sha: shaOf(1).slice(0, 12) },
+      },
+      ...(comment === undefined ? {} : { comment }),
+    };
+    const eventId = await insertPush(store, { targetId: network, sequence, facts });
+    await store.sql`
+      UPDATE sluice.events SET kind = 'pull_request', action = ${action}, pull_request_number = 12, ref_kind = NULL,
+             ref_name = NULL, change = NULL, old_sha = NULL, new_sha = ${at.sha}
+      WHERE id = ${eventId}`;
+    return eventId;
+  }
+
+  beforeEach(async () => {
+    await store.sql`UPDATE sluice.repositories SET uuid = '{r}'`;
+    await store.sql`
+      INSERT INTO sluice.pull_requests
+        (repository_id, number, title, state, author, updated_on, source_branch, source_sha, destination_branch, merge_sha,
+         reviews, head_arrival)
+      SELECT id, 12, 'More rooms', 'MERGED', '{"uuid": "{g}"}', now(), 'feature', ${shaOf(13)}, 'main', ${shaOf(14)},
+             '[{"userUuid": "{a}", "state": "approved", "participatedOn": null}]', 1
+      FROM sluice.repositories`;
+    await store.sql`
+      INSERT INTO sluice.commit_pull_requests (repository_id, commit_sha, number, source)
+      SELECT id, ${head}, 12, 'event' FROM sluice.repositories`;
+  });
+
+  test("is found by its number and by its page, its events newest first, and told with what is known by now (rule 13)", async () => {
+    await insertReport(1, "opened");
+    await insertReport(2, "approved");
+    const { out } = await explain("ACME/Infra#12");
+    expect(out.match(/^pull request .*$/gm)).toEqual([
+      'pull request 12 of acme/infra approved by Grace: "More rooms", feature of the fork grace/infra → main',
+      'pull request 12 of acme/infra opened by Grace: "More rooms", feature of the fork grace/infra → main',
+    ]);
+    const [told, now, merged] = [head, shaOf(13), shaOf(14)].map((sha) => sha.slice(0, 12));
+    expect(out).toContain(
+      [
+        `  told: OPEN, head ${told}`,
+        `  now: MERGED, head ${now}, merged as ${merged}, approved`,
+        `  commits linked to it: ${told}\n`,
+      ].join("\n"),
+    );
+    expect((await explain("https://bitbucket.org/acme/infra/pull-requests/12/diff")).out).toBe(out);
+  });
+
+  test("its head finds its events beside the push to it", async () => {
+    await insertPush(store, { targetId: network, sequence: 12 });
+    await insertReport(20, "opened");
+    const { found } = await explainAsData(head);
+    expect(found.map(({ words }) => words.split(" of ")[0])).toEqual(["pull request 12", "push to main"]);
+  });
+
+  test("a comment is told with its text, and evidence that the sentence leaves out is told too (rule 25)", async () => {
+    const eventId = await insertReport(1, "commented", { id: 7, text: "/sluice deploy network" });
+    await testExplain.decide(eventId, {
+      reason: "closed",
+      evidence: {
+        pullRequest: { number: 12, action: "commented", state: "MERGED" },
+        fork: { fullName: "grace/infra" },
+        mergeSha: shaOf(14),
+        command: { text: "/sluice deploy network", because: "it is not open any more" },
+      },
+    });
+    const { out } = await explain(eventId);
+    expect(out).toContain('\n  comment 7: "/sluice deploy network"\n');
+    expect(out).toContain(
+      [
+        "Pull request 12 was merged; nothing is proposed for it any more.",
+        "    command: /sluice deploy network: it is not open any more",
+        "    from the fork grace/infra",
+        `    merged as ${shaOf(14).slice(0, 12)}: what its push meant counts`,
+      ].join("\n"),
+    );
+  });
+});
+
 describe("what an undecided event waits for", () => {
   async function explainUndecided(change: Parameters<TestExplain["aStack"]>[1] = {}): Promise<string> {
     await testExplain.aStack("ledger", change);
@@ -246,8 +337,9 @@ describe("nothing found: exit code 4, and where else to look", () => {
     [randomUUID(), "It is no delivery, request, event or trigger."],
     [
       "0123456",
-      "Only the commit that a push ended with is found: for one before it, ask for workspace/repository@branch.",
+      "Only the commit that a push ended with, or that was the head of a pull request, is found: for one before it, ask for workspace/repository@branch.",
     ],
+    ["acme/infra#12", "No webhook ever told of acme/infra: has it one, with this Sluice's endpoint?"],
     ["acme/nothing@main", "No webhook ever told of acme/nothing, and no target names it."],
     ["acme/infra@main", "No webhook ever told of acme/infra: has it one, with this Sluice's endpoint?"],
   ])("%s", async (what, advice) => {

@@ -1,4 +1,4 @@
-/** `sluice explain`: what became of a push, and why nothing ran. */
+/** `sluice explain`: what became of a push or a pull request, and why nothing ran. */
 import { AppError } from "@sluice/domain/app-error";
 import { explain as explainDecision } from "@sluice/domain/explain";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
@@ -125,19 +125,19 @@ async function adviseWhereToLook(db: Database, reference: EventReference): Promi
     case "id":
       return `It is no delivery, request, event or trigger.\n${NOT_HERE}`;
     case "commit":
-      return `Only the commit that a push ended with is found: for one before it, ask for workspace/repository@branch.\n${NOT_HERE}`;
+      return `Only the commit that a push ended with, or that was the head of a pull request, is found: for one before it, ask for workspace/repository@branch.\n${NOT_HERE}`;
     case "branch":
-      return `${await adviseAboutBranch(db, reference)}\n${NOT_HERE}`;
+      return `${await adviseAboutRepository(db, reference.repository, `a push to ${reference.branch}: are pushes among its events?`)}\n${NOT_HERE}`;
+    case "pull_request":
+      return `${await adviseAboutRepository(db, reference.repository, `pull request ${String(reference.number)}: are pull requests among its events?`)}\n${NOT_HERE}`;
   }
 }
 
-async function adviseAboutBranch(
-  db: Database,
-  { repository, branch }: Extract<EventReference, { readonly kind: "branch" }>,
-): Promise<string> {
+/** `what`: what none of its webhooks told of, and what may be the matter then. */
+async function adviseAboutRepository(db: Database, repository: string, what: string): Promise<string> {
   const standing = await findRepositoryStanding(db, repository);
   if (standing === null) return `No webhook ever told of ${repository}, and no target names it.`;
   if (!standing.isSeen)
     return `No webhook ever told of ${repository}: has it one, with this Sluice's endpoint?`;
-  return `Webhooks of ${repository} came, and none told of a push to ${branch}: are pushes among its events?`;
+  return `Webhooks of ${repository} came, and none told of ${what}`;
 }

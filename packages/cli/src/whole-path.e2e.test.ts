@@ -80,7 +80,13 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     repository.createHook({
       url: `${ingress.url}/webhooks/bitbucket-cloud/acme`,
       secret: SECRET,
-      events: ["repo:push", "pullrequest:created", "pullrequest:fulfilled"],
+      events: [
+        "repo:push",
+        "pullrequest:created",
+        "pullrequest:updated",
+        "pullrequest:rejected",
+        "pullrequest:comment_created",
+      ],
     });
   });
 
@@ -233,19 +239,64 @@ describe.each(backends)("from a signed push to a trigger, on $name", ({ name, ur
     ]);
   });
 
-  test("a pull request event is kept and explained as not supported (rule 10)", async () => {
-    repository.openPullRequest({ title: "Larger database", source: "feature/db" });
+  /** The decisions on the latest event of a pull request with this action, by target, once it is decided. */
+  async function decisionsOnReport(
+    number: number,
+    action: string,
+  ): Promise<readonly Record<string, unknown>[]> {
     await bitbucket.settled();
+    let eventId = "";
     await expect
       .poll(
-        () => store.sql`
-        SELECT deliveries.outcome, decisions.reason
-        FROM sluice.deliveries
-        JOIN sluice.events ON events.delivery_id = deliveries.id
-        JOIN sluice.decisions ON decisions.event_id = events.id
-        WHERE deliveries.event_key = 'pullrequest:created'`,
+        async () => {
+          const [latest] = await store.sql<{ id: string; isDecided: boolean }[]>`
+            SELECT id, decided_at IS NOT NULL AS is_decided FROM sluice.events
+            WHERE pull_request_number = ${number} AND action = ${action} ORDER BY sequence DESC LIMIT 1`;
+          eventId = latest?.id ?? "";
+          return latest?.isDecided;
+        },
+        { timeout: 20_000 },
       )
-      .toEqual([{ outcome: "unsupported", reason: "unsupported_event" }]);
+      .toBe(true);
+    return store.sql`
+      SELECT targets.name AS target, outcome, run_type, reason, evidence, trigger_id
+      FROM sluice.decisions LEFT JOIN sluice.targets ON targets.id = decisions.target_id
+      WHERE event_id = ${eventId} ORDER BY targets.name`;
+  }
+
+  test("a pull request of a pushed branch repeats no run, a new title runs nothing, a comment runs its target anew, and a decline cancels what is queued (rules 22, 24, 26)", async () => {
+    const { hash } = repository.push({ branch: "feature/pr", files: { "network/pr.tf": "1" } });
+    await decisionsOn(hash);
+    const pull = repository.openPullRequest({ title: "Larger network", source: "feature/pr" });
+    const found = await decisionsOnReport(pull.id, "opened");
+    expect(found).toMatchObject([
+      { target: "database", reason: "outside_project_root" },
+      { target: "everything", reason: "duplicate" },
+      { target: "network", reason: "duplicate" },
+    ]);
+    pull.edit({ title: "A larger network" });
+    const metadataOnly = { outcome: "ignore", reason: "metadata_only" };
+    expect(await decisionsOnReport(pull.id, "edited")).toMatchObject([
+      metadataOnly,
+      metadataOnly,
+      metadataOnly,
+    ]);
+    pull.comment(pull.state.author, "/sluice propose network");
+    expect(await decisionsOnReport(pull.id, "commented")).toMatchObject([
+      { target: "database", reason: "not_a_command" },
+      { target: "everything", reason: "not_a_command" },
+      { target: "network", reason: "triggered", runType: "proposed" },
+    ]);
+    pull.decline();
+    await decisionsOnReport(pull.id, "closed");
+    const ended = await store.sql`
+      SELECT DISTINCT state, message FROM sluice.triggers WHERE commit_sha = ${hash} AND state <> 'superseded'`;
+    expect(ended).toEqual([
+      {
+        state: "canceled",
+        message: `pull request #${String(pull.id)} of its branch was closed without a merge`,
+      },
+    ]);
   });
 
   test("the worker tells its queues, jobs and calls to Prometheus", async () => {

@@ -153,9 +153,8 @@ function namesOf(command: RunCommand): readonly string[] {
   return command.kind === "deploy" ? [command.target] : command.targets;
 }
 
-/** What a decision about a command says. `because`: why it was refused or did nothing, as a clause without a full stop. */
-export /** What every decision about a comment that begins as a command does says. `because`: a clause without a full stop. */
-function commandEvidence(event: PullRequestEvent, because?: string): Evidence {
+/** What every decision about a comment that begins as a command does says. `because`: a clause without a full stop. */
+export function commandEvidence(event: PullRequestEvent, because?: string): Evidence {
   const text = event.comment === null ? "" : commandText(event.comment);
   return {
     ...pullRequestEvidence(event),

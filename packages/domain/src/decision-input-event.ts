@@ -34,7 +34,7 @@ export interface PullRequestInput {
   readonly author: string | null;
   readonly base: HeadInput;
   readonly closed: boolean;
-  /** What was typed, with the action `commented`; else null. */
+  /** The command that was typed, with the action `commented`: empty when the comment is none; else null. */
   readonly comment: string | null;
   readonly diff: readonly string[];
   readonly diff_known: boolean;

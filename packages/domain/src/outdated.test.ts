@@ -13,6 +13,7 @@ const aTrigger = (id: string, place: PushPlace, more: Partial<BranchTrigger> = {
   id,
   targetId: "network",
   runType: "proposed",
+  commitSha: "a".repeat(40),
   standing: "unclaimed",
   ...place,
   ...more,
@@ -92,17 +93,28 @@ describe("a pull request that is closed (rule 22)", () => {
       aTrigger("4", at(1), { targetId: "dns", runType: "tracked" }),
     ];
     for (const isCertain of [true, false]) {
-      expect(judge(triggers, { closing: { number: 7, position: 2 }, isCertain })).toEqual([
+      expect(judge(triggers, { closing: { number: 7, headSha: null, position: 2 }, isCertain })).toEqual([
         { triggerId: "1", kind: "pull_request_closed", number: 7 },
         { triggerId: "2", kind: "pull_request_closed", number: 7 },
       ]);
     }
   });
 
+  test("ends what somebody asked for at its head later, and nothing else of later", () => {
+    const headSha = "b".repeat(12);
+    const triggers = [
+      aTrigger("3", at(3), { commitSha: headSha.padEnd(40, "b") }),
+      aTrigger("4", at(4), { targetId: "database" }),
+    ];
+    expect(judge(triggers, { closing: { number: 7, headSha, position: 2 } })).toEqual([
+      { triggerId: "3", kind: "pull_request_closed", number: 7 },
+    ]);
+  });
+
   test("gives back what it has ended when another is open, and not what a newer trigger has", () => {
     const outdated = { standing: "outdated" } as const;
     const triggers = [aTrigger("1", at(1), outdated), aTrigger("2", at(2), outdated)];
-    expect(judge(triggers, { closing: { number: 7, position: 2 } })).toEqual([]);
+    expect(judge(triggers, { closing: { number: 7, headSha: null, position: 2 } })).toEqual([]);
     expect(judge(triggers)).toEqual([{ triggerId: "2", kind: "revived" }]);
   });
 });
@@ -140,7 +152,7 @@ test("once all pushes have their places, the latest of each target waits, if the
           return [aTrigger(String(place), where(place), { targetId: target, standing })];
         });
         for (const { id, standing } of triggers) standings.set(Number(id), standing);
-        const closing = closed === null ? null : { number: 7, position: positionOf(closed) };
+        const closing = closed === null ? null : { number: 7, headSha: null, position: positionOf(closed) };
         for (const { triggerId, kind } of judgeTriggers({ triggers, deletion, closing, isCertain })) {
           standings.set(Number(triggerId), kind === "revived" ? "unclaimed" : "outdated");
         }

@@ -1,5 +1,6 @@
 /** What comes after a trigger on its branch, and makes it pointless (rules 22, 23, 27). */
 import type { RunType } from "./decide.ts";
+import { isSameSha } from "./pull-request.ts";
 
 /** Where a push stands. */
 export interface PushPlace {
@@ -12,6 +13,8 @@ export interface PushPlace {
 /** A pull request of the branch that was closed without a merge, and where its head stands. */
 export interface PullRequestClosing {
   readonly number: number;
+  /** 7 to 40 hex digits; null: nothing is known of its head. */
+  readonly headSha: string | null;
   /** Among the pushes of its branch. */
   readonly position: number;
 }
@@ -21,6 +24,8 @@ export interface BranchTrigger extends PushPlace {
   readonly id: string;
   readonly targetId: string;
   readonly runType: RunType;
+  /** 40 hex digits. */
+  readonly commitSha: string;
   /**
    * - `unclaimed`: nobody has it;
    * - `held`: somebody has it, and was not asked to stop;
@@ -55,7 +60,7 @@ export type TriggerVerdict =
  * deletion ends the proposed ones before that. Newer is what has the later place, not what is told later. While places are
  * not certain, no trigger supersedes another, and the deletion ends what was also told before it: a branch that was made
  * and is deleted runs in a circle, and is never certain. A pull request that is closed ends the proposed ones up to its
- * head. An end that turns out to have been wrong is undone. Nobody who has a tracked trigger is asked to stop.
+ * head, and those of its head that somebody asked for later. An end that turns out to have been wrong is undone. Nobody who has a tracked trigger is asked to stop.
  */
 export function judgeTriggers(branch: BranchTriggers): TriggerVerdict[] {
   return groupByTarget(branch.triggers).flatMap((group) =>
@@ -82,17 +87,22 @@ function endOf(trigger: BranchTrigger, { deletion, closing, isCertain }: BranchT
     return [{ triggerId, kind: "branch_deleted" }];
   }
   // Certain or not: a push after the head of an open pull request would be its head.
-  return closing !== null && closing.position >= position
+  return closing !== null && ends(closing, trigger)
     ? [{ triggerId, kind: "pull_request_closed", number: closing.number }]
     : [];
 }
 
 /** Whether anything that ends triggers may come after this one. */
-function isBehindEnd({ runType, position }: BranchTrigger, { deletion, closing }: BranchTriggers): boolean {
-  if (runType !== "proposed") return false;
+function isBehindEnd(trigger: BranchTrigger, { deletion, closing }: BranchTriggers): boolean {
+  if (trigger.runType !== "proposed") return false;
   return (
-    (deletion !== null && deletion.position > position) || (closing !== null && closing.position >= position)
+    (deletion !== null && deletion.position > trigger.position) ||
+    (closing !== null && ends(closing, trigger))
   );
+}
+
+function ends({ position, headSha }: PullRequestClosing, trigger: BranchTrigger): boolean {
+  return position >= trigger.position || isSameSha(headSha, trigger.commitSha);
 }
 
 /** Of each target and run type, the earliest first. */

@@ -34,10 +34,7 @@ export interface BranchWithTriggers extends Omit<BranchTriggers, "closing"> {
   /** Ids of the targets whose tracked triggers a newer one supersedes (rule 27). */
   readonly coalescing: readonly string[];
   /** Of pull requests that were closed without a merge; empty while one of the branch is open. */
-  readonly closings: readonly (PullRequestClosing & {
-    /** 7 to 40 hex digits; null: nothing is known of its head. */
-    readonly headSha: string | null;
-  })[];
+  readonly closings: readonly PullRequestClosing[];
 }
 
 /**
@@ -154,8 +151,8 @@ export async function listBranchTriggers(
       FROM closing GROUP BY nr
     ), listed AS (
       SELECT nr, json_agg(json_build_object(
-               'id', id, 'targetId', target_id, 'runType', run_type, 'position', position, 'eventId', event_id,
-               'standing', standing
+               'id', id, 'targetId', target_id, 'runType', run_type, 'commitSha', commit_sha, 'position', position,
+               'eventId', event_id, 'standing', standing
              )) AS triggers
       FROM (
         SELECT *, row_number() OVER (PARTITION BY nr, target_id, run_type ORDER BY position DESC) AS place FROM made
@@ -186,7 +183,7 @@ function isRecent(db: Database) {
 /** What `judgeTriggers` is to be told. */
 function facts(db: Database) {
   return db.sql`
-    id, target_id, run_type, position, event_id,
+    id, target_id, run_type, commit_sha, position, event_id,
     CASE WHEN ${isOutdated(db)} AND triggers.created_at <= now() - ${MAX_REVIVAL_DAYS} * interval '1 day' THEN 'settled'
     ELSE ${standing(db)} END AS standing`;
 }

@@ -12,13 +12,15 @@ export interface ExplainOptions {
 const HELP = `
 <what> is one of:
   the id of a delivery, of Bitbucket's request (X-Request-UUID), of an event, or of a trigger
-  the commit that a push ended with, 7 to 40 of its digits
-  workspace/repository@branch: the latest events of the branch
+  the commit that a push ended with, or that was the head of a pull request, 7 to 40 of its digits
+  workspace/repository@branch: the latest pushes of the branch
+  workspace/repository#12, or the address of its page: the latest events of the pull request
 
 Exit code 4 when nothing is known of it; what may be the matter is said then.
 
 Examples:
   $ sluice explain acme/infra@main
+  $ sluice explain 'acme/infra#12'
   $ sluice explain 1c2d3e4 --target network
   $ sluice explain 5f0d2c8e-…           the X-Request-UUID of Bitbucket's request history
   $ sluice explain acme/infra@main --limit 50 --json`;
@@ -29,8 +31,11 @@ const MAX_LIMIT = 100;
 export function addExplainCommand(program: Command, run: RunCommand): void {
   program
     .command("explain")
-    .description("say what became of a push, and why nothing ran")
-    .argument("<what>", "a delivery, request, event, trigger, commit, or workspace/repository@branch")
+    .description("say what became of a push or a pull request, and why nothing ran")
+    .argument(
+      "<what>",
+      "a delivery, request, event, trigger, commit, workspace/repository@branch, or workspace/repository#12",
+    )
     .option("--target <name>", "only what it meant for this stack or module")
     .option("--limit <count>", "of the events that are found at most", parseLimit, 10)
     .option("--json", "print JSON", false)

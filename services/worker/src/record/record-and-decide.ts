@@ -1,4 +1,5 @@
 import type { Target } from "@sluice/domain/target";
+import { filterToldAgain } from "@sluice/store/branch-pushes";
 import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
 import { saveBranches } from "@sluice/store/branches";
 import { insertEvents, markEventsDecided, type NewEvent, type PendingEvent } from "@sluice/store/events";
@@ -9,6 +10,7 @@ import { takeOverTriggers, type ArrivedPush } from "@sluice/store/triggers";
 import { decideEvent, limitEvent, needsResolving, type DecidedEvent } from "../decide-event.ts";
 import { countTriggers, toDrafts } from "../write/draft.ts";
 import { branchesOf, judgeBranches } from "../write/judge-branches.ts";
+import { NO_REPORTS } from "../write/place-reports.ts";
 import { checkDrafts, insertDrafts } from "../write/write-drafts.ts";
 import { placeDeliveries } from "./place-deliveries.ts";
 import type { ReadDelivery } from "./read-delivery.ts";
@@ -57,6 +59,10 @@ export async function recordAndDecide(
     (event) => !isToWait(event) && !placed.recoveredIds.includes(event.id),
   );
   const releasedIds = released.map(({ id }) => id);
+  const toldAgain = new Set([
+    ...(await filterToldAgain(tx, releasedIds)),
+    ...events.flatMap(({ id, isToldAgain }) => (isToldAgain ? id : [])),
+  ]);
   const decided = [...released, ...ready].map((pending) => {
     const commitSha = pending.event.kind === "push" ? pending.event.newSha : null;
     const all = decideEvent({ pending, targets: targetsOf(pending), files: new Map(), commitSha });
@@ -68,7 +74,7 @@ export async function recordAndDecide(
     saveBranches(tx, moved),
     savePullRequests(tx, pullRequests),
     takeOverTriggers(tx, ofTargets.flatMap(toArrived)),
-    checkDrafts(tx, toDrafts(decided)),
+    checkDrafts(tx, toDrafts(decided, NO_REPORTS, toldAgain)),
     listBranchTriggers(tx, branchesOf(ofTargets), releasedIds),
   ]);
   // 3. Everything else, and COMMIT behind it.

@@ -7,12 +7,20 @@ import {
 } from "@sluice/domain/comment-command-decision";
 import { ignore } from "@sluice/domain/decide";
 import type { PullRequestState } from "@sluice/domain/pull-request";
-import { findHeadOfPullRequest, findPushOfCommit, wasCommentTold } from "@sluice/store/recorded-commits";
+import type { Store } from "@sluice/store/client";
+import {
+  findCommitsByPrefix,
+  findHeadOfPullRequest,
+  findPushOfCommit,
+  wasCommentTold,
+} from "@sluice/store/recorded-commits";
 
 import type { DecidedEvent } from "../decide-event.ts";
 import { decideLost, findFiles, findHead, type PullRequestResolution } from "./ask-about-pull-request.ts";
 import { giveVersions } from "./give-versions.ts";
 
+/** Of a hash, in the body of a pull request event. */
+const TOLD_DIGITS = 12;
 /** Sluice writes no comments yet, so none can be its own. */
 const OWN_UUID = null;
 
@@ -44,10 +52,10 @@ export async function resolveComment(
   }
   const commitSha = await findHead(input, pullRequest.source);
   if (commitSha === null) return decideLost(input, event);
-  const client = await input.clientOf(pending.integrationId);
-  const given = await giveVersions(decisions, targets, (path) =>
-    client.getFile(event.repository, { sha: commitSha, path }),
-  );
+  const given = await giveVersions(decisions, targets, async (path) => {
+    const client = await input.clientOf(pending.integrationId);
+    return client.getFile(event.repository, { sha: commitSha, path });
+  });
   return { pending, commitSha, decisions: given, isForced: true };
 }
 
@@ -61,6 +69,14 @@ async function isRepeated({ pending, event, repositoryId, store }: PullRequestRe
     commentId: event.comment.id,
     before: pending.sequence,
   });
+}
+
+/**
+ * Whether pushes told of two commits that begin like the head does. Pull requests tell 12 digits, and whoever makes two
+ * commits that share them could have one approved and the other run.
+ */
+async function isAmbiguous(store: Store, repositoryId: string, sha: string): Promise<boolean> {
+  return (await findCommitsByPrefix(store, repositoryId, sha.slice(0, TOLD_DIGITS))).length > 1;
 }
 
 /** Who pushed the present head, and who has approved it since, and still does. */
@@ -78,7 +94,9 @@ async function findHeadFacts({
     return { approvals: [], pusherUuid: null, headSeenAt: null };
   }
   const branch = { repositoryId: sourceRepositoryId, name: source.branch };
-  const push = await findPushOfCommit(store, branch, source.sha);
+  const push = (await isAmbiguous(store, sourceRepositoryId, source.sha))
+    ? null
+    : await findPushOfCommit(store, branch, source.sha);
   const head = await findHeadOfPullRequest(store, { repositoryId, number, sha: source.sha, headArrival });
   const approving = new Set(
     reviews.flatMap(({ userUuid, state }) => (state === "approved" && userUuid !== null ? [userUuid] : [])),

@@ -97,7 +97,7 @@ async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> 
     targets: asking,
     lastTracked: await findLastTrackedCommits(
       store,
-      asking.map((target) => target.id),
+      asking.filter(({ trackedBranch }) => trackedBranch === event.refName).map(({ id }) => id),
     ),
     diffstats: {
       getDiffstat: (query) => client.getDiffstat(event.repository, query),

@@ -3,13 +3,7 @@ import type { NewDecision } from "@sluice/store/decisions";
 import type { NewTrigger, TriggerRow } from "@sluice/store/triggers";
 
 import type { DecidedEvent } from "../decide-event.ts";
-import {
-  NO_REPORTS,
-  placeReport,
-  type Report,
-  type ReportContext,
-  type TriggerPlace,
-} from "./place-reports.ts";
+import { placeReport, type Report, type ReportContext, type TriggerPlace } from "./place-reports.ts";
 
 /** A decision on its way into the store, with the trigger that it asks for. */
 export interface Draft {
@@ -19,6 +13,8 @@ export interface Draft {
   readonly isForced?: boolean;
   /** A pull request event's: its commit is the pull request's present head. */
   readonly isReport?: boolean;
+  /** A push that was told before: there is nothing for it to run (decision 5). */
+  readonly isToldAgain?: boolean;
 }
 
 /** A draft whose trigger has its id. */
@@ -38,6 +34,7 @@ export type RepeatedTrigger = Pick<
   | "repositoryId"
   | "sourceRepositoryId"
   | "refName"
+  | "commitSha"
   | "position"
   | "standing"
 >;
@@ -47,11 +44,22 @@ export function reportsOf(batch: readonly DecidedEvent[]): Report[] {
   return batch.flatMap((decided) => toReport(decided) ?? []);
 }
 
-/** The decisions of events, in the order of the events. `context`: of those that are reports and run something. */
-export function toDrafts(batch: readonly DecidedEvent[], context: ReportContext = NO_REPORTS): Draft[] {
+/**
+ * The decisions of events, in the order of the events. `context`: of those that are reports and run something. `toldAgain`:
+ * ids of the events that are pushes which were told before.
+ */
+export function toDrafts(
+  batch: readonly DecidedEvent[],
+  context: ReportContext,
+  toldAgain: ReadonlySet<string>,
+): Draft[] {
   return batch
     .toSorted((a, b) => a.pending.sequence - b.pending.sequence)
-    .flatMap((decided) => draftsOf(decided, context));
+    .flatMap((decided) =>
+      toldAgain.has(decided.pending.id)
+        ? draftsOf(decided, context).map((draft) => ({ ...draft, isToldAgain: true }))
+        : draftsOf(decided, context),
+    );
 }
 
 /** The decision, with the id of the trigger that it makes. */
@@ -85,9 +93,11 @@ function draftsOf(decided: DecidedEvent, context: ReportContext): Draft[] {
 }
 
 function placePush({ pending, commitSha }: DecidedEvent): TriggerPlace | null {
-  const { event, repositoryId, branchArrival, sequence: position } = pending;
-  if (event.kind !== "push" || repositoryId === null || branchArrival === null || commitSha === null)
-    return null;
+  const { event, repositoryId, sequence: position } = pending;
+  if (event.kind !== "push" || repositoryId === null) return null;
+  // A tag moves no branch: each push of it is an arrival of its own (rule 31).
+  const branchArrival = event.refKind === "tag" ? position : pending.branchArrival;
+  if (branchArrival === null || commitSha === null) return null;
   const { refName, oldSha: baseSha } = event;
   const branch = { repositoryId, sourceRepositoryId: repositoryId, refName };
   return { ...branch, commitSha, baseSha, branchArrival, position, awaitsPush: false };

@@ -15,12 +15,12 @@ import type { Draft, NamedDraft, RepeatedTrigger } from "./draft.ts";
 type Unnamed = Omit<NewTrigger, "id">;
 
 /**
- * Turns each draft whose commit has a trigger that still stands for it into a duplicate (rule 26), and gives ids to the
- * triggers of the others. One flight. The caller holds the locks of the repositories.
+ * Turns each draft whose commit has a trigger that still stands for it into a duplicate (rule 26), and so each of a push
+ * that was told before, whatever came of that; gives ids to the triggers of the others. One flight. The caller holds the locks of the repositories.
  */
 export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Promise<NamedDraft[]> {
   const wanted = drafts.flatMap(({ trigger }) => trigger ?? []);
-  if (wanted.length === 0) return drafts.map((draft) => ({ ...draft, trigger: null }));
+  if (wanted.length === 0) return drafts.map(withoutTrigger);
   const [triggers, branches, ids] = await allAnswered([
     findTriggersOfCommits(tx, wanted),
     findBranches(tx, wanted.map(branchOf)),
@@ -30,12 +30,13 @@ export async function markDuplicates(tx: Database, drafts: readonly Draft[]): Pr
   const unused = ids.values();
   return drafts.map((draft) => {
     const { trigger } = draft;
-    if (trigger === null) return { ...draft, trigger };
+    if (trigger === null) return withoutTrigger(draft);
     const same = earlier.get(commitKey(trigger)) ?? [];
     const winner = findWinner(draft.isForced === true ? same.filter(isOfArrival(trigger)) : same, trigger);
     if (winner !== null) {
       return asDuplicate(draft, winner);
     }
+    if (draft.isToldAgain === true) return asToldAgain(draft);
     const id = unused.next().value;
     if (id === undefined) throw new Error("fewer ids were drawn than there are triggers");
     const named = { ...trigger, id };
@@ -69,6 +70,21 @@ function asDuplicate({ decision, isReport }: Draft, winner: RepeatedTrigger): Na
     // A report tells that its commit is the head now, so that what had ended may come back.
     ...(isReport === true ? { repeated: winner } : {}),
   };
+}
+
+/** What is held for the first report of a push is not to be released for the second too. */
+function withoutTrigger(draft: Draft): NamedDraft {
+  return draft.isToldAgain === true && draft.decision.outcome === "hold"
+    ? asToldAgain(draft)
+    : { ...draft, trigger: null };
+}
+
+/**
+ * Should it run before the first report of the push is decided, or after that came too late, then a push that is its own
+ * would later find its decision taken, and an older commit could follow a newer one (rule 14).
+ */
+function asToldAgain({ decision }: Draft): NamedDraft {
+  return { decision: { ...decision, outcome: "ignore", runType: null, reason: "duplicate" }, trigger: null };
 }
 
 function toRow(

@@ -106,14 +106,7 @@ export function placeReport(report: Report, { states, arrivals }: ReportContext)
 }
 
 /** The commit whose push is looked for; null for a fork's, whose pushes concern the fork's own targets (rule 11). */
-function commitOf({
-  event,
-  repositoryId,
-  sourceRepositoryId,
-  commitSha,
-  isForced,
-}: Report): BranchCommit | null {
-  if (repositoryId === null || sourceRepositoryId !== repositoryId || commitSha === null || isForced)
-    return null;
+function commitOf({ event, repositoryId, sourceRepositoryId, commitSha }: Report): BranchCommit | null {
+  if (repositoryId === null || sourceRepositoryId !== repositoryId || commitSha === null) return null;
   return { repositoryId, name: event.pullRequest.source.branch, commitSha };
 }

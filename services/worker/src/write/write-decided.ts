@@ -1,4 +1,5 @@
 import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
+import { filterToldAgain } from "@sluice/store/branch-pushes";
 import { saveCommitLinks, type CommitLink } from "@sluice/store/commit-links";
 import { expandEventSha, filterUndecided, markEventsDecided } from "@sluice/store/events";
 import { expandPullRequestHead } from "@sluice/store/pull-requests";
@@ -18,13 +19,17 @@ import { checkDrafts, insertDrafts } from "./write-drafts.ts";
  */
 export async function writeDecided(tx: Transaction, batch: readonly DecidedEvent[]): Promise<number[]> {
   // 1. The locks; what is undecided is looked at once they are ours, and where pull requests are.
-  const [, undecided, context] = await allAnswered([
+  const [, undecided, context, toldAgain] = await allAnswered([
     lockRepositories(tx, [...new Set(batch.flatMap(({ pending }) => pending.repositoryId ?? []))]),
     filterUndecided(
       tx,
       batch.flatMap(({ pending }) => pending.id),
     ),
     findReportContext(tx, reportsOf(batch)),
+    filterToldAgain(
+      tx,
+      batch.flatMap(({ pending }) => (pending.event.kind === "push" ? pending.id : [])),
+    ),
   ]);
   const fresh = eachOnce(batch).flatMap((decided) => {
     const sequence = undecided.get(decided.pending.id);
@@ -33,7 +38,7 @@ export async function writeDecided(tx: Transaction, batch: readonly DecidedEvent
   const freshIds = fresh.map(({ pending }) => pending.id);
   // 2. Against what is there, the triggers are checked.
   const [drafts, branches] = await allAnswered([
-    checkDrafts(tx, toDrafts(fresh, context)),
+    checkDrafts(tx, toDrafts(fresh, context, toldAgain)),
     listBranchTriggers(tx, branchesOf(fresh.map(({ pending }) => pending)), freshIds),
   ]);
   // 3. Everything is written, and COMMIT sent behind it.
