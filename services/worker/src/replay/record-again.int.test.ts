@@ -108,10 +108,10 @@ describe("a delivery that gave nothing to act on", () => {
       replays.replay(deliveryId, { apply: true }),
       replays.replay(deliveryId, { apply: true }),
     ]);
-    expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
-    expect(both.find(({ status }) => status === "rejected")).toMatchObject({
-      reason: { code: "delivery_changed" },
-    });
+    // The second one has read the delivery before the first recorded it, and is refused; or after, and has nothing to do.
+    const refused = both.filter(({ status }) => status === "rejected");
+    expect(refused.length).toBeLessThan(2);
+    for (const one of refused) expect(one).toMatchObject({ reason: { code: "delivery_changed" } });
     expect(await statesOf(network)).toEqual(["tracked queued"]);
   });
 
