@@ -7,6 +7,7 @@ import type { NamedTarget } from "@sluice/store/named-targets";
 import { describeEvent, describePullRequestFacts, shortenHashes } from "./describe-event.ts";
 import { describeHistory, describeStanding } from "./describe-trigger.ts";
 import { describeWaits, type EventWaits } from "./event-waits.ts";
+import { toOneLine } from "./one-line.ts";
 
 /** As many files as a person is shown; the others are in the JSON. */
 const MAX_FILES = 5;
@@ -27,11 +28,6 @@ export function describeExplanation(
     ...(hasMoreDecisions ? ["  … and more decisions: --target <name> shows that of one target"] : []),
   ];
   return lines.map((line) => `${toOneLine(line)}\n`).join("");
-}
-
-/** Names and messages are other people's: none of them may end a line, or speak to the terminal. */
-function toOneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, " ");
 }
 
 function describeOrigin({ delivery, event }: EventExplanation): string[] {

@@ -6,6 +6,7 @@ import type { ReplayedEvent, ReplayReport } from "@sluice/worker/replay/replay-r
 
 import { describeEvent, shortenHashes } from "./describe-event.ts";
 import { describeStanding } from "./describe-trigger.ts";
+import { toOneLine } from "./one-line.ts";
 
 const NOTHING = "Nothing would change.";
 
@@ -14,11 +15,6 @@ export function describeReplay(report: ReplayReport): string {
   const { failure } = report;
   const lines = failure === null ? describeRead(report) : describeUnreadable(failure);
   return lines.map((line) => `${toOneLine(line)}\n`).join("");
-}
-
-/** Names and messages are other people's: none of them may end a line, or speak to the terminal. */
-function toOneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, " ");
 }
 
 function describeUnreadable({ code, path, message }: NonNullable<ReplayReport["failure"]>): string[] {

@@ -1,7 +1,8 @@
 /** What a person names an event by on the command line. */
-import { AppError } from "@sluice/domain/app-error";
 import type { EventReference } from "@sluice/store/event-references";
 import { z } from "zod";
+
+import { usageInvalid } from "./usage-error.ts";
 
 const BRACED = /^\{(.*)\}$/;
 const COMMIT = /^[0-9a-f]{7,40}$/i;
@@ -25,9 +26,7 @@ export function parseEventReference(text: string): EventReference {
   if (destination !== undefined && number !== undefined) {
     return { kind: "pull_request", repository: destination, number: Number(number) };
   }
-  throw new AppError(
-    "usage_invalid",
+  throw usageInvalid(
     `${text} names no event: give the id of a delivery, a request, an event or a trigger, 7 to 40 digits of a commit, workspace/repository@branch, or a pull request as workspace/repository#12`,
-    { retry: "never" },
   );
 }

@@ -1,13 +1,16 @@
 /** What an event that is not decided waits for, as far as the store knows. */
-import { decisionNeedsFiles } from "@sluice/domain/decide";
+import { decisionNeedsFiles, decisionNeedsVersion } from "@sluice/domain/decide";
+import type { PullRequestEvent, PushEvent } from "@sluice/domain/event";
+import type { Target } from "@sluice/domain/target";
 import type { Database } from "@sluice/store/client";
-import { findPendingEvent } from "@sluice/store/events";
+import { findPendingEvent, type PendingEvent } from "@sluice/store/pending-events";
 import { findIntegrationStanding, type IntegrationStanding } from "@sluice/store/integration-standing";
 import { listTargetsByRepository } from "@sluice/store/targets";
 import { isShort, needsHead } from "@sluice/worker/decide-event";
 
-/** What only Bitbucket knows. */
-type WantedFact = "branch_head" | "commit_hash" | "changed_files";
+/** What only Bitbucket knows, or has still to tell. */
+type WantedFact =
+  "branch_head" | "commit_hash" | "changed_files" | "module_version" | "pull_request" | "merge_push";
 
 /** Why an event is not decided. */
 export interface EventWaits {
@@ -22,16 +25,25 @@ export async function findEventWaits(db: Database, eventId: string): Promise<Eve
   const pending = await findPendingEvent(db, eventId);
   if (pending === null) return null;
   const { event, repositoryId } = pending;
-  if (event.kind !== "push" || repositoryId === null) return { for: [], integration: null };
+  if (event.kind === "unsupported" || repositoryId === null) return { for: [], integration: null };
   const targets = (await listTargetsByRepository(db, [repositoryId])).get(repositoryId) ?? [];
   if (targets.length === 0) return { for: [], integration: null };
-  const wanted: WantedFact[] = [
+  const wanted = event.kind === "push" ? wantedByPush(pending, event, targets) : [wantedByReport(event)];
+  const integration = wanted.length === 0 ? null : await findIntegrationStanding(db, pending.integrationId);
+  return { for: wanted, integration };
+}
+
+function wantedByPush(pending: PendingEvent, event: PushEvent, targets: readonly Target[]): WantedFact[] {
+  return [
     ...(needsHead(pending, targets) ? (["branch_head"] as const) : []),
     ...(isShort(event.newSha) ? (["commit_hash"] as const) : []),
     ...(targets.some((target) => decisionNeedsFiles(event, target)) ? (["changed_files"] as const) : []),
+    ...(targets.some((target) => decisionNeedsVersion(event, target)) ? (["module_version"] as const) : []),
   ];
-  const integration = wanted.length === 0 ? null : await findIntegrationStanding(db, pending.integrationId);
-  return { for: wanted, integration };
+}
+
+function wantedByReport({ action }: PullRequestEvent): WantedFact {
+  return action === "merged" ? "merge_push" : "pull_request";
 }
 
 /** The same in words, as the end of a sentence. */
@@ -46,6 +58,9 @@ const FACT_WORDS: Readonly<Record<WantedFact, string>> = {
   branch_head: "Bitbucket's head of the branch, since its pushes do not say in which order they were made",
   commit_hash: "the whole hash of its commit from Bitbucket",
   changed_files: "the list of changed files from Bitbucket",
+  module_version: "the version of a module, from a file that Bitbucket has",
+  pull_request: "a worker, or for what Bitbucket says of the pull request",
+  merge_push: "the push of the merge commit to be told and decided",
 };
 
 function describeObstacle(integration: IntegrationStanding | null): string | null {

@@ -1,3 +1,4 @@
+import type { PullRequestFacts } from "@sluice/domain/event";
 import { randomUUID } from "node:crypto";
 
 import type { Store } from "@sluice/store/client";
@@ -283,6 +284,33 @@ describe("what an undecided event waits for", () => {
     expect(await again()).toMatch(/; Bitbucket allows no call before \S+Z \(429\)\n/);
     await store.sql`UPDATE sluice.integrations SET credential_ciphertext = NULL`;
     expect(await again()).toContain("; its integration has no credential: apply one\n");
+  });
+
+  test.each([
+    ["merged", "the push of the merge commit to be told and decided"],
+    ["opened", "a worker, or for what Bitbucket says of the pull request"],
+  ])("of a pull request that was %s: %s", async (action, words) => {
+    const eventId = await insertPush(store, { targetId: network, sequence: 1, isDecided: false });
+    await store.sql`UPDATE sluice.repositories SET uuid = '{r}'`;
+    const pullRequest: PullRequestFacts = {
+      number: 7,
+      title: "Wider",
+      state: "OPEN",
+      isDraft: null,
+      author: null,
+      url: null,
+      createdOn: null,
+      updatedOn: "2026-11-24T10:00:00Z",
+      mergeSha: null,
+      reviews: [],
+      source: { repository: { uuid: "{r}", fullName: "acme/infra" }, branch: "feature", sha: "bbbbbbbbbbbb" },
+      destination: { branch: "main", sha: "aaaaaaaaaaaa" },
+    };
+    await store.sql`
+      UPDATE sluice.events
+      SET kind = 'pull_request', action = ${action}, pull_request_number = 7, ref_kind = NULL, ref_name = NULL,
+          change = NULL, facts = ${JSON.stringify({ pullRequest })}::jsonb`;
+    expect((await explain(eventId)).out).toContain(`it waits for ${words}`);
   });
 
   test("Bitbucket's head, when the branch is unsure, and the whole of a short hash", async () => {

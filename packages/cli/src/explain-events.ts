@@ -1,5 +1,4 @@
 /** `sluice explain`: what became of a push or a pull request, and why nothing ran. */
-import { AppError } from "@sluice/domain/app-error";
 import { explain as explainDecision } from "@sluice/domain/explain";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { findNearestName } from "@sluice/runtime/nearest-name";
@@ -21,6 +20,7 @@ import { describeExplanation } from "./describe-explanation.ts";
 import { parseEventReference } from "./event-reference.ts";
 import { type EventWaits, findEventWaits } from "./event-waits.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 const explainVariables = defineConfiguration({ databaseUrl: databaseVariables.databaseUrl });
 
@@ -64,7 +64,7 @@ async function findTargets(db: Database, name: string): Promise<readonly NamedTa
   if (targets.length > 0) return targets;
   const near = findNearNames(name, await listTargetNames(db));
   const meant = near.length === 0 ? "" : ` (did you mean ${near.join(", or ")}?)`;
-  throw new AppError("usage_invalid", `there is no target ${name}${meant}`, { retry: "never" });
+  throw usageInvalid(`there is no target ${name}${meant}`);
 }
 
 /** The nearest first. */

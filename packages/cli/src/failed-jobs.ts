@@ -1,5 +1,4 @@
 /** `sluice queue`: what has failed, and its way back. */
-import { AppError } from "@sluice/domain/app-error";
 import { createQueueAdministration, type QueueAdministration } from "@sluice/queue/administration";
 import { openQueueBackend } from "@sluice/queue/backend";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
@@ -10,6 +9,7 @@ import { queueVariables } from "@sluice/runtime/variables";
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
 import type { FailedOptions, RetryOptions } from "./commands/queue.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 type Queue = (typeof allQueues)[number];
 
@@ -46,7 +46,7 @@ export async function retryFailedJobs(
   context: CliContext,
 ): Promise<ExitCode> {
   if (all === jobs.length > 0) {
-    throw new AppError("usage_invalid", "name the jobs to retry, or give --all", { retry: "never" });
+    throw usageInvalid("name the jobs to retry, or give --all");
   }
   const queue = findQueue(name);
   const retried = await administer(context, (administration) =>
@@ -64,7 +64,7 @@ function findQueue(name: string): Queue {
   const queue = allQueues.find((one) => one.name === name);
   if (queue !== undefined) return queue;
   const names = allQueues.map((one) => one.name).join(", ");
-  throw new AppError("usage_invalid", `there is no queue ${name} (there are ${names})`, { retry: "never" });
+  throw usageInvalid(`there is no queue ${name} (there are ${names})`);
 }
 
 async function administer<Result>(

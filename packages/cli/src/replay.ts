@@ -1,5 +1,4 @@
 /** `sluice replay`: a stored delivery again, through the present rules. */
-import { AppError } from "@sluice/domain/app-error";
 import { explain } from "@sluice/domain/explain";
 import { credentialContext } from "@sluice/domain/secret-context";
 import { type Configuration, defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
@@ -19,6 +18,7 @@ import { describeEvent } from "./describe-event.ts";
 import { describeReplay } from "./describe-replay.ts";
 import { parseEventReference } from "./event-reference.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 /** What a worker needs to decide an event. */
 const replayVariables = defineConfiguration({
@@ -132,8 +132,4 @@ function toJson(report: ReplayReport): string {
     })),
   }));
   return `${JSON.stringify({ ...report, events }, null, 2)}\n`;
-}
-
-function usageInvalid(message: string): AppError {
-  return new AppError("usage_invalid", message, { retry: "never" });
 }

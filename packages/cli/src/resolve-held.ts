@@ -1,5 +1,4 @@
 /** `sluice resolve`: what a person says about an event whose changed files nobody knows. */
-import { AppError } from "@sluice/domain/app-error";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { databaseVariables } from "@sluice/runtime/variables";
 import { openStore } from "@sluice/store/client";
@@ -9,6 +8,7 @@ import { z } from "zod";
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
 import type { ResolveOptions } from "./commands/resolve.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 const resolveVariables = defineConfiguration({ databaseUrl: databaseVariables.databaseUrl });
 
@@ -44,8 +44,4 @@ function readChoice({ all, none, targets }: ResolveOptions): HeldChoice {
   if (given !== 1) throw usageInvalid("give one of --all, --none and --targets");
   if (targets !== undefined) return { kind: "targets", names: targets };
   return { kind: all ? "all" : "none" };
-}
-
-function usageInvalid(message: string): AppError {
-  return new AppError("usage_invalid", message, { retry: "never" });
 }

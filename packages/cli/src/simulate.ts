@@ -1,7 +1,6 @@
 /** `sluice simulate`: a Bitbucket Cloud in memory, played by hand. */
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError } from "@sluice/domain/app-error";
 import { describeError } from "@sluice/runtime/redaction";
 import { type Bitbucket, createBitbucket } from "@sluice/simulator/bitbucket";
 import { DEFAULT_CREDENTIALS } from "@sluice/simulator/rest-auth";
@@ -12,6 +11,7 @@ import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
 import type { SimulateOptions } from "./commands/simulate.ts";
 import { playSimulatedAction, type SimulatedWorld } from "./play-simulated-action.ts";
 import { parseSimulatedAction } from "./simulated-action.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 /** The boxes of the set-up page, *declined*, which it recommends, and what else a line can make happen (rule 10). */
 const EVENTS = [
@@ -112,11 +112,11 @@ function createWorld(
 ): Omit<SimulatedWorld, "server" | "faultEnds"> {
   const [workspace = "", slug = "", ...more] = options.repository.split("/");
   if (workspace === "" || slug === "" || more.length > 0) {
-    throw invalid(`--repository ${options.repository} is not of the form workspace/slug`);
+    throw usageInvalid(`--repository ${options.repository} is not of the form workspace/slug`);
   }
-  if (!URL.canParse(options.endpoint)) throw invalid(`--endpoint ${options.endpoint} is not a URL`);
+  if (!URL.canParse(options.endpoint)) throw usageInvalid(`--endpoint ${options.endpoint} is not a URL`);
   const secret = environment[options.secretVariable] ?? "";
-  if (secret === "") throw invalid(`the variable ${options.secretVariable} holds no webhook secret`);
+  if (secret === "") throw usageInvalid(`the variable ${options.secretVariable} holds no webhook secret`);
   const { uuid } = options;
   // The repository has the same uuid each time, so that stacks stay bound to it; deliveries must have other ids than
   // those of an earlier run, which would be taken for repeated ones: a random stretch of the seed is skipped.
@@ -128,8 +128,4 @@ function createWorld(
   repository.createHook({ url: options.endpoint, secret, events: EVENTS });
   const users = new Map([[reviewer.displayName.toLowerCase(), reviewer]]);
   return { bitbucket, repository, reviewer, users };
-}
-
-function invalid(message: string): AppError {
-  return new AppError("usage_invalid", message, { retry: "never" });
 }

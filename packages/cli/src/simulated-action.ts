@@ -1,7 +1,7 @@
 /** What a person can make happen in a simulated repository, a line each. */
-import { AppError } from "@sluice/domain/app-error";
 
 import { FAULT_FORMS, parseSimulatedFault, type SimulatedFault } from "./simulated-fault.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 /** One thing that happens. */
 export type SimulatedAction =
@@ -60,9 +60,9 @@ const MAX_WAIT_S = 3_600;
 export function parseSimulatedAction(line: string): SimulatedAction | null {
   const [verb = "", ...words] = line.trim().split(/\s+/);
   if (verb === "" || verb.startsWith("#")) return null;
-  if (!isVerb(verb)) throw invalid(`there is no ${verb}: write ${Object.values(FORMS).join(" | ")}`);
+  if (!isVerb(verb)) throw usageInvalid(`there is no ${verb}: write ${Object.values(FORMS).join(" | ")}`);
   const action = parseWords(verb, words);
-  if (action === null) throw invalid(`write ${FORMS[verb]}`);
+  if (action === null) throw usageInvalid(`write ${FORMS[verb]}`);
   return action;
 }
 
@@ -150,8 +150,4 @@ function parseNumberWords(
 /** From 1 on; null for anything else. */
 function parseNumber(text: string | undefined): number | null {
   return text !== undefined && /^\d+$/.test(text) && Number(text) >= 1 ? Number(text) : null;
-}
-
-function invalid(message: string): AppError {
-  return new AppError("usage_invalid", message, { retry: "never" });
 }

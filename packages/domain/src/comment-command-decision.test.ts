@@ -10,6 +10,7 @@ import type { RunCommand } from "./comment-command.ts";
 import type { ChangedFiles } from "./changed-files.ts";
 import type { Actor, PullRequestEvent, PullRequestFacts, RepositoryFacts } from "./event.ts";
 import type { Target } from "./target.ts";
+import { aTarget as aStack } from "./test-pull-request.ts";
 
 const DEPLOYER = "{d}";
 const REPOSITORY: RepositoryFacts = { uuid: "{r}", fullName: "acme/infra" };
@@ -51,20 +52,8 @@ function aComment(text: string, change: Partial<PullRequestEvent> = {}): PullReq
   };
 }
 
-const aTarget = (change: Partial<Target> = {}): Target => ({
-  id: "t",
-  kind: "stack",
-  name: "network",
-  state: "active",
-  trackedBranch: "main",
-  projectRoot: "network",
-  projectGlobs: [],
-  onUnknownFiles: null,
-  allowedForkWorkspaces: [],
-  deployers: [DEPLOYER],
-  moduleVersionSource: null,
-  ...change,
-});
+const aTarget = (change: Partial<Target> = {}): Target =>
+  aStack({ id: "t", deployers: [DEPLOYER], ...change });
 
 const TARGETS = [aTarget(), aTarget({ id: "t2", name: "dns" })];
 const PROPOSE: RunCommand = { kind: "propose", targets: ["network"] };

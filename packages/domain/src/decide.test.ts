@@ -6,6 +6,7 @@ import type { ChangedFiles } from "./changed-files.ts";
 import { decide, decideWithoutTargets, decisionNeedsFiles } from "./decide.ts";
 import type { PushEvent } from "./event.ts";
 import type { Target } from "./target.ts";
+import { aTarget as aStack } from "./test-pull-request.ts";
 
 const aPush = (change: Partial<PushEvent> = {}): PushEvent => ({
   kind: "push",
@@ -21,20 +22,7 @@ const aPush = (change: Partial<PushEvent> = {}): PushEvent => ({
   ...change,
 });
 
-const aTarget = (change: Partial<Target> = {}): Target => ({
-  id: "t",
-  kind: "stack",
-  name: "network",
-  state: "active",
-  trackedBranch: "main",
-  projectRoot: "network",
-  projectGlobs: [],
-  onUnknownFiles: null,
-  allowedForkWorkspaces: [],
-  deployers: [],
-  moduleVersionSource: null,
-  ...change,
-});
+const aTarget = (change: Partial<Target> = {}): Target => aStack({ id: "t", ...change });
 
 const listed = (...paths: string[]): ChangedFiles => ({ kind: "listed", paths, spec: "b..a" });
 const unknown: ChangedFiles = { kind: "unknown", because: "diffstat timed out" };

@@ -4,7 +4,8 @@ import { judgeTriggers, type TriggerVerdict } from "@sluice/domain/outdated";
 import { createTestDatabase, type TestDatabase } from "@sluice/embedded/test-database";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
-import { applyVerdicts, listBranchTriggers, targetedBranchKey } from "./branch-triggers.ts";
+import { listBranchTriggers, targetedBranchKey } from "./branch-triggers.ts";
+import { applyVerdicts } from "./trigger-ends.ts";
 import { claimTriggers, expireLeases } from "./claims.ts";
 import { openStore, type Store } from "./client.ts";
 import { migrateStore } from "./migrate.ts";

@@ -2,6 +2,7 @@
 import type postgres from "postgres";
 
 import type { Database } from "./client.ts";
+import { newShaBeginsWith } from "./sha-prefix.ts";
 
 /** What somebody may have at hand of an event. */
 export type EventReference =
@@ -25,8 +26,6 @@ export interface ReferredEvent {
 
 const MIN_SHA_LENGTH = 7;
 const SHA_LENGTH = 40;
-/** Behind every hex digit. */
-const AFTER_HEX = "g";
 
 /** What was found, the newest first. */
 export interface ReferredEvents {
@@ -104,7 +103,7 @@ function listByCommit(db: Database, sha: string, limit: number): Promise<readonl
     db.sql`
       SELECT id, delivery_id, repository_id, sequence FROM sluice.events
       WHERE new_sha = ANY(${hashesOf(sha)}::text[])
-      ${sha.length < SHA_LENGTH ? db.sql`OR (new_sha ~>~ ${sha} AND new_sha ~<~ ${sha + AFTER_HEX})` : db.sql``}`,
+      ${sha.length < SHA_LENGTH ? db.sql`OR ${newShaBeginsWith(db, sha)}` : db.sql``}`,
     limit,
   );
 }
@@ -121,27 +120,22 @@ function listByBranch(
   { repository, branch }: Extract<EventReference, { readonly kind: "branch" }>,
   limit: number,
 ): Promise<readonly Row[]> {
-  return newestOfEach(
-    db,
-    db.sql`
-      SELECT latest.*
-      FROM sluice.integrations
-      CROSS JOIN LATERAL (
-        SELECT id FROM sluice.repositories
-        WHERE integration_id = integrations.id AND lower(full_name) = lower(${repository})
-      ) AS repository
-      CROSS JOIN LATERAL (
-        SELECT id, delivery_id, repository_id, sequence FROM sluice.events
-        WHERE repository_id = repository.id AND ref_kind = 'branch' AND ref_name = ${branch}
-        ORDER BY sequence DESC LIMIT ${limit}
-      ) AS latest`,
-    limit,
-  );
+  return newestNamed(db, repository, db.sql`ref_kind = 'branch' AND ref_name = ${branch}`, limit);
 }
 
 function listByPullRequest(
   db: Database,
   { repository, number }: Extract<EventReference, { readonly kind: "pull_request" }>,
+  limit: number,
+): Promise<readonly Row[]> {
+  return newestNamed(db, repository, db.sql`pull_request_number = ${number}`, limit);
+}
+
+/** Of the repositories that integrations know by this name, the events for which `condition` holds. */
+function newestNamed(
+  db: Database,
+  repository: string,
+  condition: postgres.Fragment,
   limit: number,
 ): Promise<readonly Row[]> {
   return newestOfEach(
@@ -155,7 +149,7 @@ function listByPullRequest(
       ) AS repository
       CROSS JOIN LATERAL (
         SELECT id, delivery_id, repository_id, sequence FROM sluice.events
-        WHERE repository_id = repository.id AND pull_request_number = ${number}
+        WHERE repository_id = repository.id AND ${condition}
         ORDER BY sequence DESC LIMIT ${limit}
       ) AS latest`,
     limit,

@@ -1,4 +1,4 @@
-import type { Actor, PullRequestReview } from "@sluice/domain/event";
+import type { PullRequestReview } from "@sluice/domain/event";
 import type { PullRequestState } from "@sluice/domain/pull-request";
 
 import type { Database } from "./client.ts";
@@ -135,14 +135,10 @@ function columns(db: Database) {
     source.full_name AS source_full_name`;
 }
 
-interface PullRequestRow extends PullRequestName {
-  readonly title: string;
-  readonly state: string;
-  readonly isDraft: boolean | null;
-  readonly author: Actor | null;
-  readonly url: string | null;
-  readonly createdOn: string | null;
-  readonly updatedOn: string;
+interface PullRequestRow
+  extends
+    PullRequestName,
+    Pick<PullRequestState, "title" | "state" | "isDraft" | "author" | "url" | "createdOn" | "updatedOn"> {
   readonly sourceUuid: string | null;
   readonly sourceFullName: string | null;
   readonly sourceBranch: string;

@@ -5,9 +5,7 @@ import type { Reason } from "@sluice/domain/reason";
 import type { BranchName } from "./branches.ts";
 import type { Database } from "./client.ts";
 import type { PullRequestName } from "./pull-requests.ts";
-
-/** Sorts after every hexadecimal digit. */
-const AFTER_HEX = "g";
+import { newShaBeginsWith } from "./sha-prefix.ts";
 
 /**
  * The 40-digit hashes that begin with `shortSha`, of the commits that recorded pushes to a repository came to: at most two,
@@ -20,7 +18,7 @@ export async function findCommitsByPrefix(
 ): Promise<readonly string[]> {
   const rows = await db.sql<{ newSha: string }[]>`
     SELECT DISTINCT new_sha FROM sluice.events
-    WHERE new_sha ~>=~ ${shortSha} AND new_sha ~<~ ${shortSha + AFTER_HEX} AND length(new_sha) = 40
+    WHERE ${newShaBeginsWith(db, shortSha)} AND length(new_sha) = 40
       AND repository_id = ${repositoryId} AND kind = 'push'
     LIMIT 2`;
   return rows.map(({ newSha }) => newSha);
@@ -45,7 +43,7 @@ export async function findPushOfCommit(
   const [row] = await db.sql<PushOfCommit[]>`
     SELECT id AS event_id, new_sha, decided_at IS NOT NULL AS is_decided, facts -> 'actor' ->> 'uuid' AS pusher_uuid
     FROM sluice.events
-    WHERE new_sha ~>=~ ${sha} AND new_sha ~<~ ${sha + AFTER_HEX} AND repository_id = ${branch.repositoryId}
+    WHERE ${newShaBeginsWith(db, sha)} AND repository_id = ${branch.repositoryId}
       AND ref_kind = 'branch' AND ref_name = ${branch.name} AND NOT told_again
     ORDER BY sequence DESC LIMIT 1`;
   return row ?? null;

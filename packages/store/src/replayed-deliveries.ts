@@ -5,7 +5,7 @@ import type { TriggerState } from "@sluice/domain/trigger";
 
 import type { Database } from "./client.ts";
 import type { DeliveryRow } from "./deliveries.ts";
-import type { PendingEvent } from "./events.ts";
+import type { PendingEvent } from "./pending-events.ts";
 import { toRfc3339 } from "./rfc3339.ts";
 
 /** A delivery as it was recorded; its bytes are found by `findDeliveryBody`. */

@@ -2,7 +2,7 @@ import type { BranchState } from "@sluice/domain/branch";
 import type { RunType } from "@sluice/domain/decide";
 import type { BranchTrigger } from "@sluice/domain/outdated";
 
-import { standing } from "./branch-triggers.ts";
+import { standing } from "./trigger-ends.ts";
 import type { Database } from "./client.ts";
 import { toDistinctJson } from "./distinct-json.ts";
 

@@ -64,7 +64,7 @@ export const workerVariables = defineConfiguration({
     name: "SWEEP_INTERVAL_MINUTES",
     schema: integer({ min: 0, max: 10_080 }),
     description:
-      "How often the heads of tracked branches are compared with Bitbucket's, for pushes whose webhook never came. 0: only when `sluice sweep` asks for it.",
+      "How often tracked branches and open pull requests are compared with Bitbucket's, for what no webhook told of. 0: only when `sluice sweep` asks for it.",
     default: "15",
   },
   sweepGraceSeconds: {

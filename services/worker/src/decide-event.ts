@@ -9,7 +9,7 @@ import {
 import type { PushEvent } from "@sluice/domain/event";
 import { limitTriggers, type TargetDecision } from "@sluice/domain/run-limit";
 import type { Target } from "@sluice/domain/target";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 
 /** An event with what it means for each target. */
 export interface DecidedEvent {

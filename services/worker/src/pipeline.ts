@@ -6,7 +6,7 @@ import type { EventPayload } from "@sluice/queue/queues";
 import type { Logger } from "@sluice/runtime/logger";
 import type { Store } from "@sluice/store/client";
 import { isTransientDatabaseError } from "@sluice/store/database-error";
-import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
+import { findPendingEvent, type PendingEvent } from "@sluice/store/pending-events";
 import { listTargetsByRepository } from "@sluice/store/targets";
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 

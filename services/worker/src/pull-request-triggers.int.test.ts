@@ -2,7 +2,7 @@ import type { Evidence } from "@sluice/domain/decide";
 import { createTestDatabase } from "@sluice/embedded/test-database";
 import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import { claimTriggers } from "@sluice/store/claims";
-import { findPendingEvent } from "@sluice/store/events";
+import { findPendingEvent } from "@sluice/store/pending-events";
 import { migrateStore } from "@sluice/store/migrate";
 import { withTransaction } from "@sluice/store/transaction";
 import { finishTrigger } from "@sluice/store/trigger-reports";

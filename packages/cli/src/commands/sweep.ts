@@ -10,8 +10,8 @@ export interface SweepOptions {
 }
 
 const HELP = `
-A worker compares the heads of tracked branches with Bitbucket's within seconds. A branch that Bitbucket has elsewhere is
-looked at again after SWEEP_GRACE_SECONDS, because its webhook may be on the way; only then the missed push is put
+A worker compares tracked branches and open pull requests with Bitbucket's within seconds. One that Bitbucket has elsewhere
+is looked at again after SWEEP_GRACE_SECONDS, because its webhook may be on the way; only then what was missed is put
 through, marked as recovered by sweep.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
 export function addSweepCommand(program: Command, run: RunCommand): void {
   program
     .command("sweep")
-    .description("look for pushes that Bitbucket never told of")
+    .description("look for pushes and pull requests that Bitbucket never told of")
     .option("--repository <name>", "of this one only: workspace/slug")
     .option("--status", "only show what the last sweeps found", false)
     .option("--json", "print JSON", false)

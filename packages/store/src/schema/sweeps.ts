@@ -17,7 +17,7 @@ export const repositorySweeps = sluice.table(
     dueAt: time(),
     /** A worker is looking, and may have died if it is not done by then. */
     takenUntil: time(),
-    /** Pushes that the last sweep recovered. */
+    /** Pushes and pull request events that the last sweep recovered. */
     found: integer().notNull().default(0),
     /** Why the last sweep could not look; null: it could. */
     failureCode: text(),
@@ -56,6 +56,7 @@ export const sweepBaselines = sluice.table(
     targetId: uuid()
       .notNull()
       .references(() => targets.id, { onDelete: "cascade" }),
+    /** Empty: the open pull requests of the repository; then `seenAt` is in Bitbucket's time. */
     branch: text().notNull(),
     /** Null: there was no such branch. */
     headSha: text(),

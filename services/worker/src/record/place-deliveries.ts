@@ -6,12 +6,8 @@ import type { RawDelivery } from "@sluice/queue/delivery-codec";
 import { findSeenBranches } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
 import { insertDeliveries, type DeliveryRow } from "@sluice/store/deliveries";
-import {
-  drawEvents,
-  listPendingEventsOfDeliveries,
-  type NewEvent,
-  type PendingEvent,
-} from "@sluice/store/events";
+import { drawEvents, type NewEvent } from "@sluice/store/events";
+import { listPendingEventsOfDeliveries, type PendingEvent } from "@sluice/store/pending-events";
 import { findSeenPullRequests, type NewPullRequest } from "@sluice/store/pull-requests";
 import {
   areSettled,

@@ -1,8 +1,10 @@
 import type { Target } from "@sluice/domain/target";
 import { filterToldAgain } from "@sluice/store/branch-pushes";
-import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
+import { listBranchTriggers } from "@sluice/store/branch-triggers";
+import { applyVerdicts } from "@sluice/store/trigger-ends";
 import { saveBranches } from "@sluice/store/branches";
-import { insertEvents, markEventsDecided, type NewEvent, type PendingEvent } from "@sluice/store/events";
+import { insertEvents, markEventsDecided, type NewEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 import { savePullRequests } from "@sluice/store/pull-requests";
 import { allAnswered, type Transaction } from "@sluice/store/transaction";
 import { takeOverTriggers, type ArrivedPush } from "@sluice/store/triggers";

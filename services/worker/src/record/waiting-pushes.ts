@@ -1,7 +1,7 @@
 import { listUndecidedPushes } from "@sluice/store/branch-pushes";
 import type { BranchName } from "@sluice/store/branches";
 import type { Database } from "@sluice/store/client";
-import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
+import { findPendingEvent, type PendingEvent } from "@sluice/store/pending-events";
 import { allAnswered } from "@sluice/store/transaction";
 
 /** As many as one transaction decides in passing; later ones are left to their jobs. */

@@ -1,5 +1,5 @@
 import type { Store } from "@sluice/store/client";
-import { listStalePendingEvents } from "@sluice/store/events";
+import { listStalePendingEvents } from "@sluice/store/pending-events";
 import type { Logger } from "@sluice/runtime/logger";
 
 /** Younger ones have a job on its way. */

@@ -1,7 +1,7 @@
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 import type { Store } from "@sluice/store/client";
 import type { EventReport } from "@sluice/store/delivery-reports";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 import { cancelReplayedTriggers, lockReplay, takeBackDecisions } from "@sluice/store/replayed-deliveries";
 import { lockRepositories } from "@sluice/store/repositories";
 import { listTargetsByRepository } from "@sluice/store/targets";

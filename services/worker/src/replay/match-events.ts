@@ -1,7 +1,7 @@
 /** Whether a delivery says what it was recorded to say, and its events as they were before they were decided. */
 import { assertNever } from "@sluice/domain/assert-never";
 import type { Event, PullRequestAction, PullRequestEvent, PushEvent } from "@sluice/domain/event";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 import type { RecordedDelivery, RecordedEvent } from "@sluice/store/replayed-deliveries";
 
 /** What an update may have been refined to (rule 11). */

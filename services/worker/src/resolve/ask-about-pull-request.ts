@@ -9,7 +9,7 @@ import { forkOf } from "@sluice/domain/fork";
 import type { PullRequestState } from "@sluice/domain/pull-request";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 
 import { isShort, type DecidedEvent } from "../decide-event.ts";
 import { findPullRequestFiles } from "./affected-files.ts";

@@ -4,7 +4,7 @@ import { decisionNeedsFiles } from "@sluice/domain/decide";
 import type { PushEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 import { listBaselineTargetsOfPullRequest } from "@sluice/store/open-pull-requests";
 import { listBaselineTargets } from "@sluice/store/swept-branches";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";

@@ -4,7 +4,7 @@ import type { PullRequestEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import { findPushOfCommit, listDecisionsOfEvent, type DecisionOfEvent } from "@sluice/store/recorded-commits";
-import type { PendingEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 import { requestSweeps } from "@sluice/store/sweeps";
 
 import type { DecidedEvent } from "../decide-event.ts";

@@ -5,7 +5,7 @@ import type { PushEvent } from "@sluice/domain/event";
 import { listRecentPushes, rearrangePushes } from "@sluice/store/branch-pushes";
 import { branchKey, findBranches, saveBranches } from "@sluice/store/branches";
 import type { Database, Store } from "@sluice/store/client";
-import { findPendingEvent, type PendingEvent } from "@sluice/store/events";
+import { findPendingEvent, type PendingEvent } from "@sluice/store/pending-events";
 import { lockRepositories } from "@sluice/store/repositories";
 import { withTransaction } from "@sluice/store/transaction";
 import { lockOutClaims } from "@sluice/store/triggers";

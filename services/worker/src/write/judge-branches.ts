@@ -11,7 +11,8 @@ import {
   type BranchWithTriggers,
   type TargetedBranch,
 } from "@sluice/store/branch-triggers";
-import type { NewEvent, PendingEvent } from "@sluice/store/events";
+import type { NewEvent } from "@sluice/store/events";
+import type { PendingEvent } from "@sluice/store/pending-events";
 
 import type { NamedDraft } from "./draft.ts";
 

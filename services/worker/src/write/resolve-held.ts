@@ -1,6 +1,7 @@
 import { AppError } from "@sluice/domain/app-error";
 import type { Evidence, IgnoreDecision } from "@sluice/domain/decide";
-import { applyVerdicts, listBranchTriggers, type TargetedBranch } from "@sluice/store/branch-triggers";
+import { listBranchTriggers, type TargetedBranch } from "@sluice/store/branch-triggers";
+import { applyVerdicts } from "@sluice/store/trigger-ends";
 import type { Store } from "@sluice/store/client";
 import {
   findRepositoryOfEvent,

@@ -1,7 +1,9 @@
-import { applyVerdicts, listBranchTriggers } from "@sluice/store/branch-triggers";
+import { listBranchTriggers } from "@sluice/store/branch-triggers";
+import { applyVerdicts } from "@sluice/store/trigger-ends";
 import { filterToldAgain } from "@sluice/store/branch-pushes";
 import { saveCommitLinks, type CommitLink } from "@sluice/store/commit-links";
-import { expandEventSha, filterUndecided, markEventsDecided } from "@sluice/store/events";
+import { expandEventSha, markEventsDecided } from "@sluice/store/events";
+import { filterUndecided } from "@sluice/store/pending-events";
 import { expandPullRequestHead } from "@sluice/store/pull-requests";
 import { lockRepositories } from "@sluice/store/repositories";
 import { allAnswered, type Transaction } from "@sluice/store/transaction";
