@@ -65,3 +65,19 @@ test.skipIf(injectTestServers().redisUrl === null)(
   },
   TIMEOUT_MS,
 );
+
+test.skipIf(injectTestServers().redisUrl === null)(
+  "a short run of the suite `retention` deletes what is old beside pushes, all of which are recorded, and scans no table",
+  async () => {
+    const out = join(directory, "retention.json");
+    await bench("retention", "--rows", "60000", "--out", out);
+    const { suites } = JSON.parse(await readFile(out, "utf8")) as {
+      suites: { measurements: { figures: Record<string, number> }[] }[];
+    };
+    const [without, beside] = suites.flatMap(({ measurements }) => measurements);
+    expect(without?.figures["p50"]).toBeGreaterThan(0);
+    for (const key of ["p50", "rowsPerSecond"]) expect(beside?.figures[key]).toBeGreaterThan(0);
+    expect(beside?.figures["tableScans"]).toBe(0);
+  },
+  TIMEOUT_MS,
+);

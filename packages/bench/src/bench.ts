@@ -66,6 +66,8 @@ export type Bar = {
 export interface SuiteReport {
   readonly suite: SuiteName;
   readonly title: string;
+  /** What was measured, in one sentence, where that is not so many rounds of so many seconds. */
+  readonly extent?: string;
   readonly subjects: readonly Subject[];
   readonly columns: readonly Column[];
   readonly ratios: readonly RatioColumn[];

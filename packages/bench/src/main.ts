@@ -10,6 +10,7 @@ import { parseOptions, USAGE, type Options, type SuiteName } from "./options.ts"
 import { judgeBars } from "./report/format.ts";
 import { replaceSection, toMarkdown, type Provenance } from "./report/markdown.ts";
 import { createResources, type Resources } from "./resources.ts";
+import { runRetentionSuite } from "./retention/retention-suite.ts";
 import { runRole } from "./roles.ts";
 import { runScaleSuite } from "./scale/scale-suite.ts";
 import { POSTGRES_SETTINGS, REDIS_SETTINGS, startServers } from "./servers.ts";
@@ -21,6 +22,7 @@ const RUN: Readonly<Record<SuiteName, (bench: Bench) => Promise<SuiteReport>>> =
   worker: runWorkerSuite,
   "end-to-end": runEndToEndSuite,
   scale: runScaleSuite,
+  retention: runRetentionSuite,
 };
 
 /** As a shell tells that Ctrl-C ended a program. */

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 /** What can be measured, in the order in which it is. */
-export const SUITES = ["ingest", "worker", "end-to-end", "scale"] as const;
+export const SUITES = ["ingest", "worker", "end-to-end", "scale", "retention"] as const;
 export type SuiteName = (typeof SUITES)[number];
 
 /** The servers that keep our queues. */
@@ -15,6 +15,8 @@ export interface Options {
   readonly seconds: number;
   /** Rounds; in each, every subject runs once. */
   readonly runs: number;
+  /** In the database that retention is measured on, over all tables; at least. */
+  readonly rows: number;
   /** Of ours; what ours is compared with always runs. */
   readonly backends: readonly BackendName[];
   /** Only subjects whose name has one of these in it; empty = all. */
@@ -31,10 +33,11 @@ export interface Options {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export const USAGE = `pnpm bench [ingest] [worker] [end-to-end] [scale] [options]
+export const USAGE = `pnpm bench [ingest] [worker] [end-to-end] [scale] [retention] [options]
 
   --seconds <n>       of one measurement, without its warm-up (8)
   --runs <n>          rounds; in each, every subject runs once (3)
+  --rows <n>          of the database that retention is measured on, over all tables (1000000)
   --backend <name>    redis, postgres or both (both): where ours keeps its queues
   --only <part,...>   only subjects whose name has one of these in it
   --out <file>        everything that was measured, as JSON
@@ -55,6 +58,7 @@ export function parseOptions(args: readonly string[]): Options {
     options: {
       seconds: { type: "string", default: "8" },
       runs: { type: "string", default: "3" },
+      rows: { type: "string", default: "1000000" },
       backend: { type: "string", default: "both" },
       only: { type: "string", default: "" },
       out: { type: "string" },
@@ -70,6 +74,7 @@ export function parseOptions(args: readonly string[]): Options {
     suites: SUITES.filter((name) => positionals.length === 0 || positionals.includes(name)),
     seconds: parsePositive("--seconds", values.seconds),
     runs: parsePositive("--runs", values.runs),
+    rows: parsePositive("--rows", values.rows),
     backends: parseBackends(values.backend),
     only: values.only.split(",").filter((part) => part !== ""),
     out: values.out ?? null,

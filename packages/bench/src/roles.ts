@@ -15,6 +15,8 @@ const ROLES: Readonly<Record<string, () => Promise<(input: never) => Promise<Run
   "ingest-peer": async () => (await import("./ingest/peer-server.ts")).startPeerServer,
   "worker-peer": async () => (await import("./worker/peer-worker.ts")).startPeerWorker,
   diffstat: async () => (await import("./worker/diffstat-server.ts")).startDiffstatServer,
+  "push-recorder": async () => (await import("./retention/push-recorder.ts")).startPushRecorder,
+  "retention-job": async () => (await import("./retention/retention-job.ts")).startRetentionJob,
 };
 
 /** Plays a role until the parent ends it or goes away. */

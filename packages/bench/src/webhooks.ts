@@ -57,7 +57,8 @@ export function signVariant(
   return { body, signature: signBody(body, secret), changes: template.heads.length };
 }
 
-function headOf(head: string, variant: number): string {
+/** What a head of a template is in a variant of it. */
+export function headOf(head: string, variant: number): string {
   return createHash("sha1").update(`${head}/${variant}`).digest("hex");
 }
 

@@ -20,7 +20,8 @@ export function toMarkdown(report: SuiteReport, provenance: Provenance): string 
   const where = `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node.slice(1)}, PostgreSQL ${machine.postgres}, Redis ${machine.redis}`;
   return [
     `\`${command}\`, ${date.slice(0, 10)}. ${where}.`,
-    `${runs} rounds of ${seconds} s; median (least–most) of the rounds, ratios within a round.`,
+    report.extent ??
+      `${runs} rounds of ${seconds} s; median (least–most) of the rounds, ratios within a round.`,
     "",
     ...markdownTable(toTable(report)),
     "",

@@ -34,7 +34,7 @@ export interface RetentionPace {
 
 const INTERVAL_MS = 60 * 60_000;
 /** A page this small takes hundredths of a second: as long waits a late push, which locks the triggers as a whole. */
-const PACE: RetentionPace = { pageSize: 100, pauseMs: 20, maxMs: 10 * 60_000 };
+export const RETENTION_PACE: RetentionPace = { pageSize: 100, pauseMs: 20, maxMs: 10 * 60_000 };
 
 /** What retention works with. */
 export interface RetentionOptions {
@@ -49,7 +49,7 @@ export interface RetentionOptions {
 /** Deletes what is older than it has to be kept, every hour, beside everything else. */
 export function startRetention(input: Omit<RetentionOptions, "pace" | "signal">): Recurring {
   const stopping = new AbortController();
-  const work = createRetention({ ...input, pace: PACE, signal: stopping.signal });
+  const work = createRetention({ ...input, pace: RETENTION_PACE, signal: stopping.signal });
   const recurring = runEvery({ name: "retention", intervalMs: INTERVAL_MS, logger: input.logger, work });
   return {
     stop() {
