@@ -33,6 +33,18 @@ const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
 /** Seen from outside, a demonstration is a machine of one's own. */
 const LOCAL_HOST = "127.0.0.1";
 
+/** What the README asks to check, and no more. */
+const HOOK_EVENTS = [
+  "repo:push",
+  "pullrequest:created",
+  "pullrequest:updated",
+  "pullrequest:approved",
+  "pullrequest:unapproved",
+  "pullrequest:fulfilled",
+  "pullrequest:rejected",
+  "pullrequest:comment_created",
+];
+
 interface Stage {
   readonly store: Store;
   readonly services: RunningServices;
@@ -112,7 +124,7 @@ async function setStage(context: CliContext, signal: AbortSignal): Promise<Stage
     story.repository.createHook({
       url: endpoint(services),
       secret,
-      events: ["repo:push", "pullrequest:created", "pullrequest:approved", "pullrequest:fulfilled"],
+      events: HOOK_EVENTS,
     });
     const bootstrapKey = embedded.environment["SLUICE_BOOTSTRAP_KEY"] ?? "";
     return { store, services, story, bitbucket, bootstrapKey, dataDirectory, close };
@@ -132,7 +144,9 @@ async function play(stage: Stage, context: CliContext, signal: AbortSignal): Pro
           "The same webhooks are sent once more, as Bitbucket's retries would be: each is accepted, nothing runs twice.\n",
       );
     }
-    print(`\nA day in ${stage.story.repository.fullName}  (▶ triggered  · not, and why)\n`);
+    print(
+      `\nA day in ${stage.story.repository.fullName}  (▶ triggered  · not, and why  ✕ no longer to be run)\n`,
+    );
     await tellStory({ ...stage, print, signal });
     const after = await countRecords(stage.store);
     print(`\nMade by this start: ${String(after.triggers - before.triggers)} triggers.\n`);

@@ -86,12 +86,13 @@ function stopAllNow(): void {
   for (const resource of resources.splice(0).toReversed()) resource.stopNow();
 }
 
-/** A run that was killed (SIGKILL, out of memory) leaves its servers running. A later run puts them away. */
+/** A run that was killed (SIGKILL, out of memory) leaves its servers running. A later run of the same user puts them away. */
 async function removeAbandonedFolders(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(FOLDER_PREFIX))) {
     const folder = join(tmpdir(), name);
-    if (Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) < MIN_ABANDONED_MS)
-      continue;
+    const found = statSync(folder, { throwIfNoEntry: false });
+    if (found === undefined || !isOurs(found.uid)) continue;
+    if (Date.now() - found.mtimeMs < MIN_ABANDONED_MS) continue;
     const owner = parseProcessIdentity(await readFile(join(folder, "owner.lock"), "utf8").catch(() => ""));
     if (owner !== null && isProcessAlive(owner)) continue;
     const { state, pid } = await inspectPostmaster(join(folder, "cluster"));
@@ -100,6 +101,12 @@ async function removeAbandonedFolders(): Promise<void> {
     await stopOrphanedRedis(folder);
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Another user's cannot be looked into, nor removed. Root can, and has made some of them another user's. */
+function isOurs(uid: number): boolean {
+  const own = process.getuid?.() ?? uid;
+  return own === 0 || own === uid;
 }
 
 async function listRedisSuites(project: TestProject): Promise<readonly string[]> {

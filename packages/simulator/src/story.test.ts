@@ -11,6 +11,7 @@ it("the story plays from its first to its last step, and every step sends its we
     ["repo:push"],
     ["pullrequest:created"],
     ["repo:push", "pullrequest:updated"],
+    ["pullrequest:comment_created"],
     ["pullrequest:approved"],
     ["repo:push", "repo:push", "pullrequest:fulfilled"],
   ]);

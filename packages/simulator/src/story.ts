@@ -113,7 +113,8 @@ export function createStory(bitbucket: Bitbucket): Story {
         }),
     },
     {
-      title: "Grace pushes a second commit, which changes the shared service module.",
+      title:
+        "Grace pushes a second commit, which changes the shared service module: the pull request is updated.",
       perform: () =>
         repository.push({
           branch,
@@ -123,6 +124,11 @@ export function createStory(bitbucket: Bitbucket): Story {
           message: "Let services choose their CPU",
           by: grace,
         }),
+    },
+    {
+      title: "Ada wants to see a plan of the network beside it, and comments: /sluice propose network",
+      perform: () =>
+        repository.pullRequest(1).comment(ada, "/sluice propose network\n\nIt is behind the same balancer."),
     },
     { title: "Ada approves pull request #1.", perform: () => repository.pullRequest(1).approve(ada) },
     {

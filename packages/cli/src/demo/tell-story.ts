@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { explain } from "@sluice/domain/explain";
+import type { TriggerRecord } from "@sluice/domain/trigger-document";
 import type { Bitbucket } from "@sluice/simulator/bitbucket";
 import type { Story, StoryStep } from "@sluice/simulator/story";
 import type { Store } from "@sluice/store/client";
@@ -10,6 +11,7 @@ import {
   type DeliveryReport,
   type EventReport,
 } from "@sluice/store/delivery-reports";
+import { listTriggerRecords } from "@sluice/store/trigger-records";
 
 /** What telling the story needs. */
 export interface StoryTelling {
@@ -27,16 +29,19 @@ const PATIENCE_MS = 30_000;
 
 /** Performs each step in the simulated Bitbucket and prints what became of its webhooks, as it is found in Postgres. */
 export async function tellStory(telling: StoryTelling): Promise<void> {
+  const queued = new Set<string>();
   for (const [index, step] of telling.story.steps.entries()) {
     if (telling.signal.aborted) return;
     telling.print(`\n${String(index + 1)}. ${step.title}\n`);
-    await tellStep(step, telling);
+    await tellStep(step, telling, queued);
   }
 }
 
-async function tellStep(step: StoryStep, telling: StoryTelling): Promise<void> {
+/** `queued`: the triggers that the story has seen waiting for a scheduler. */
+async function tellStep(step: StoryStep, telling: StoryTelling, queued: Set<string>): Promise<void> {
   const { bitbucket, store, print, signal } = telling;
   const before = bitbucket.webhooks.history().length;
+  const reports: DeliveryReport[] = [];
   step.perform();
   await bitbucket.settled();
   for (const attempt of bitbucket.webhooks.history().slice(before)) {
@@ -45,7 +50,26 @@ async function tellStep(step: StoryStep, telling: StoryTelling): Promise<void> {
     if (attempt.status !== 202) continue;
     const report = await waitForDecisions(store, attempt.requestUuid, signal);
     print(report === null ? "     still being worked on\n" : describeDelivery(report));
+    if (report !== null) reports.push(report);
   }
+  for (const trigger of await takeEnded(store, queued)) print(describeEnd(trigger));
+  for (const id of await listQueued(store, reports)) queued.add(id);
+}
+
+/** Those that nobody is to run any more. They are taken out of `queued`. */
+async function takeEnded(store: Store, queued: Set<string>): Promise<TriggerRecord[]> {
+  const triggers = await listTriggerRecords(store, [...queued]);
+  const ended = triggers.filter(({ state }) => state === "superseded" || state === "canceled");
+  for (const { id } of ended) queued.delete(id);
+  return ended;
+}
+
+/** The triggers that deliveries made and that wait for a scheduler: at a later start they have been run. */
+async function listQueued(store: Store, reports: readonly DeliveryReport[]): Promise<string[]> {
+  const decisions = reports.flatMap(({ events }) => events).flatMap((event) => event.decisions);
+  const ids = decisions.flatMap(({ triggerId }) => (triggerId === null ? [] : [triggerId]));
+  const triggers = await listTriggerRecords(store, ids);
+  return triggers.flatMap(({ id, state }) => (state === "queued" ? [id] : []));
 }
 
 /** The delivery, once all of its events are decided; null when that takes too long. */
@@ -70,9 +94,21 @@ function describeDelivery(report: DeliveryReport): string {
 }
 
 function describeEvent(event: EventReport): string {
-  const head = event.newSha === null ? "deleted" : event.newSha.slice(0, 12);
-  const ref = event.refName === null ? "" : `     ${event.refName}: ${head}\n`;
+  const head = shorten(event.newSha);
+  const name = event.pullRequestNumber === null ? event.refName : `#${String(event.pullRequestNumber)}`;
+  const what = event.action === null ? "" : `, ${event.action}`;
+  const ref = name === null ? "" : `     ${name}${what}: ${head}\n`;
   return ref + groupBySentence(event.decisions).map(describeGroup).join("");
+}
+
+function shorten(sha: string | null): string {
+  return sha === null ? "deleted" : sha.slice(0, 12);
+}
+
+/** Why a run that was waiting is not to be made any more. */
+function describeEnd({ target, runType, commitSha, state, message }: TriggerRecord): string {
+  const why = message === null ? "" : `: ${message}`;
+  return `   ✕ ${target.name}: its ${runType} run of ${shorten(commitSha)} is ${state}${why}\n`;
 }
 
 const MARKS: Readonly<Record<DecisionReport["outcome"], string>> = { trigger: "▶", hold: "‖", ignore: "·" };
