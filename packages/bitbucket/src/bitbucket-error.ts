@@ -29,6 +29,8 @@ export type BitbucketErrorCode =
   /** It sent us to another host, or in circles: the credential stays where it was meant for. */
   | "bitbucket_redirect_refused"
   | "bitbucket_too_many_pages"
+  /** A list became shorter while its pages were read: part of it was not seen. */
+  | "bitbucket_list_changed"
   /** A name that no URL can hold safely, such as `..`. */
   | "bitbucket_invalid_name"
   /** A credential that no header can hold. */

@@ -16,7 +16,7 @@ const PAGE_LENGTH = "1000";
 export interface DiffstatQuery {
   /**
    * `new` has the changes, `old` is compared to: hashes or branch names. A branch may move between two pages, and a path
-   * be on neither: name a commit where it is known. Sent as `{new}..{old}`, the reverse of git's
+   * be on neither: name a commit where it is known. A list that becomes shorter meanwhile is refused. Sent as `{new}..{old}`, the reverse of git's
    * order; the wrong way round Bitbucket answers an empty list and no error (drone/go-scm#127).
    */
   readonly spec: { readonly new: string; readonly old: string };
@@ -73,7 +73,7 @@ export async function getPullRequestDiffstat(
 }
 
 async function listPaths(transport: Transport, endpoint: Endpoint, url: URL): Promise<string[]> {
-  const entries = await listItems({ transport, endpoint, url, itemSchema: entrySchema });
+  const entries = await listItems({ transport, endpoint, url, itemSchema: entrySchema, isDifference: true });
   return [...new Set(entries.flatMap((entry) => [entry.old, entry.new].filter((path) => path !== null)))];
 }
 

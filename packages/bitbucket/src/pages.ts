@@ -11,12 +11,19 @@ import type { Transport } from "./transport.ts";
 const MAX_PAGES = 100;
 
 /** `next` is an address of its own, to be followed as it is; absent, null or empty on the last page. */
-const pageSchema = z.object({ values: z.array(z.unknown()), next: z.string().nullish() });
+const pageSchema = z.object({
+  values: z.array(z.unknown()),
+  next: z.string().nullish(),
+  /** Of the whole list; not always sent, and of no use where it is no number. */
+  size: z.number().nullish().catch(null),
+});
 
 /**
- * Every item of a list, all pages. `first` is the answer to `url` where it was already gotten.
+ * Every item of a list, all pages. `first` is the answer to `url` where it was already gotten. `isDifference`: the list is
+ * of what differs, and nothing of it may be missing; others lose an item now and then, as people close what they opened.
  * @throws BitbucketError the transport's, the status's, `bitbucket_invalid_response`, `bitbucket_redirect_refused` for
- * a `next` that leads elsewhere, `bitbucket_too_many_pages` for more than 100, or for a `next` that was there before.
+ * a `next` that leads elsewhere, `bitbucket_too_many_pages` for more than 100, or for a `next` that was there before,
+ * `bitbucket_list_changed` for a difference that became shorter on the way.
  */
 export async function listItems<T>(input: {
   readonly transport: Transport;
@@ -24,15 +31,19 @@ export async function listItems<T>(input: {
   readonly url: URL;
   readonly itemSchema: z.ZodType<T>;
   readonly first?: HttpAnswer;
+  readonly isDifference?: boolean;
 }): Promise<T[]> {
-  const { transport, endpoint, itemSchema } = input;
+  const { transport, endpoint, itemSchema, isDifference = false } = input;
   const items: T[] = [];
   const seen = new Set<string>();
   let url = input.url;
   let answer = input.first ?? (await transport.get(endpoint, url));
+  let size = 0;
   for (;;) {
     seen.add(url.href);
     const page = parseValue(pageSchema, parseJson(transport, endpoint, url, answer), url);
+    if (isDifference && (page.size ?? size) < size) throw listChanged(input.url);
+    size = page.size ?? size;
     for (const [index, value] of page.values.entries()) {
       items.push(parseValue(itemSchema, value, url, ["values", index]));
     }
@@ -49,5 +60,13 @@ function tooManyPages(url: URL, because: string): BitbucketError {
     "bitbucket_too_many_pages",
     `the list of GET ${url.pathname} was not read to its end: ${because}`,
     { retry: "never" },
+  );
+}
+
+function listChanged(url: URL): BitbucketError {
+  return new BitbucketError(
+    "bitbucket_list_changed",
+    `the list of GET ${url.pathname} became shorter while its pages were read: what moved up was not seen`,
+    { retry: "backoff" },
   );
 }

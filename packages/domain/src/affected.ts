@@ -24,10 +24,16 @@ export type Affected =
   | { readonly kind: "no"; readonly files: FilesEvidence }
   | { readonly kind: "unknown"; readonly because: string };
 
+/** Said of files that were not asked for. */
+export const NOT_ASKED_FOR = "the changed files were not asked for";
+
 /** Whether `files` concern the target (rule 19); null for those that were not asked for. An empty root holds every file. */
-export function isAffected(target: Target, files: ChangedFiles | null): Affected {
+export function isAffected(
+  target: Pick<Target, "projectRoot" | "projectGlobs">,
+  files: ChangedFiles | null,
+): Affected {
   if (!needsChangedFiles(target)) return { kind: "yes", files: undefined };
-  if (files === null) return { kind: "unknown", because: "the changed files were not asked for" };
+  if (files === null) return { kind: "unknown", because: NOT_ASKED_FOR };
   if (files.kind === "unknown") return { kind: "unknown", because: files.because };
   if (files.kind === "all") {
     // Not listed, so not known by name: a runner must not take an empty list for "nothing changed".

@@ -1,14 +1,11 @@
 import { describe, expect, test } from "vitest";
 
-import {
-  commandNeedsFiles,
-  decideCommand,
-  readComment,
-  type CommandQuestion,
-} from "./comment-command-decision.ts";
+import { readComment, type CommandFacts } from "./comment-command-decision.ts";
 import type { RunCommand } from "./comment-command.ts";
 import type { ChangedFiles } from "./changed-files.ts";
+import { decide as decideForTarget, decisionNeedsFiles } from "./decide.ts";
 import type { Actor, PullRequestEvent, PullRequestFacts, RepositoryFacts } from "./event.ts";
+import type { PullRequestState } from "./pull-request.ts";
 import type { Target } from "./target.ts";
 import { aTarget as aStack } from "./test-pull-request.ts";
 
@@ -62,7 +59,13 @@ const DEPLOY: RunCommand = { kind: "deploy", target: "network" };
 const elsewhere: ChangedFiles = { kind: "listed", paths: ["dns/zone.tf"], spec: "pull request 17" };
 const inside: ChangedFiles = { kind: "listed", paths: ["network/main.tf"], spec: "pull request 17" };
 
-const aQuestion = (command: RunCommand, change: Partial<CommandQuestion> = {}): CommandQuestion => ({
+/** One command and one target. */
+interface Question extends CommandFacts {
+  readonly event: PullRequestEvent;
+  readonly target: Target;
+  readonly pullRequest: PullRequestState;
+}
+const aQuestion = (command: RunCommand, change: Partial<Question> = {}): Question => ({
   event: aComment("/sluice …"),
   command,
   target: aTarget(),
@@ -72,8 +75,10 @@ const aQuestion = (command: RunCommand, change: Partial<CommandQuestion> = {}): 
   headSeenAt: "2026-11-20T10:00:00Z",
   ...change,
 });
-const decide = (question: CommandQuestion, files: ChangedFiles | null = inside) =>
-  decideCommand({ ...question, files });
+const decide = ({ event, target, pullRequest, ...command }: Question, files: ChangedFiles | null = inside) =>
+  decideForTarget(event, target, { files, pullRequest, command });
+const needsFiles = ({ event, target, pullRequest, ...command }: Question) =>
+  decisionNeedsFiles(event, target, { pullRequest, command });
 const read = (event: PullRequestEvent, ownUuid: string | null = "{own}") =>
   readComment({ event, targets: TARGETS, ownUuid });
 
@@ -164,8 +169,8 @@ describe("propose (rule 24)", () => {
 describe("deploy (rule 24)", () => {
   test("of a pull request that is merged is refused, which propose is not", () => {
     const merged = { pullRequest: { ...PULL_REQUEST, state: "MERGED", reviews: [], headArrival: 1 } };
-    expect(decideCommand({ ...aQuestion(DEPLOY, merged), files: null })).toMatchObject({ reason: "closed" });
-    expect(decideCommand({ ...aQuestion(PROPOSE, merged), files: null })).toMatchObject({
+    expect(decide(aQuestion(DEPLOY, merged), null)).toMatchObject({ reason: "closed" });
+    expect(decide(aQuestion(PROPOSE, merged), null)).toMatchObject({
       reason: "triggered",
     });
   });
@@ -174,7 +179,7 @@ describe("deploy (rule 24)", () => {
     expect(decide(aQuestion(DEPLOY), elsewhere)).toMatchObject({ outcome: "trigger", runType: "tracked" });
   });
 
-  test.each<[string, Partial<CommandQuestion>]>([
+  test.each<[string, Partial<Question>]>([
     ["nobody may deploy the target", { target: aTarget({ deployers: [] }) }],
     ["the commenter may not", { target: aTarget({ deployers: ["{somebody}"] }) }],
     ["the head is not approved", { approvals: [] }],
@@ -206,7 +211,7 @@ describe.each([
   const stored = (change: Partial<PullRequestFacts>) => ({
     pullRequest: { ...PULL_REQUEST, ...change, reviews: [], headArrival: 1 },
   });
-  test.each<[string, Partial<CommandQuestion>, string]>([
+  test.each<[string, Partial<Question>, string]>([
     ["of a target that it does not name", { target: aTarget({ name: "dns" }) }, "not_a_command"],
     ["of a detached target (rule 5)", { target: aTarget({ state: "detached" }) }, "integration_detached"],
     ["of a disabled target", { target: aTarget({ state: "disabled" }) }, "target_disabled"],
@@ -220,7 +225,7 @@ describe.each([
     ["when the branch is gone", stored({ source: { ...PULL_REQUEST.source, sha: null } }), "branch_deleted"],
   ])("%s", (__, change, reason) => {
     const question = aQuestion(command, change);
-    expect(commandNeedsFiles(question)).toBe(false);
+    expect(needsFiles(question)).toBe(false);
     expect(decide(question, null)).toMatchObject({ outcome: "ignore", reason });
   });
 
@@ -232,9 +237,9 @@ describe.each([
 
 test("a target without a project root needs no files (rule 16)", () => {
   const target = aTarget({ projectRoot: "" });
-  expect(commandNeedsFiles(aQuestion(PROPOSE, { target }))).toBe(false);
+  expect(needsFiles(aQuestion(PROPOSE, { target }))).toBe(false);
   expect(decide(aQuestion(PROPOSE, { target }), null).evidence.files).toBeUndefined();
-  expect(commandNeedsFiles(aQuestion(PROPOSE))).toBe(true);
+  expect(needsFiles(aQuestion(PROPOSE))).toBe(true);
 });
 
 function expectDecided(meaning: ReturnType<typeof readComment>) {

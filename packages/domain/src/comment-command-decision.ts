@@ -1,15 +1,14 @@
 /** What a comment on a pull request means: first as a whole, then for each target (rule 24). */
-import { isAffected } from "./affected.ts";
 import { assertNever } from "./assert-never.ts";
-import type { ChangedFiles } from "./changed-files.ts";
 import { commandText, parseCommentCommand, type CommentCommand, type RunCommand } from "./comment-command.ts";
+import type { Guarded, GuardContext } from "./decide-guard.ts";
 import { decideOldNews, pullRequestEvidence } from "./decide-pull-request.ts";
-import { decideByFiles, ignore, type Decision, type Evidence, type IgnoreDecision } from "./decide.ts";
+import type { Evidence, IgnoreDecision } from "./decide.ts";
 import { isSameAccount, refuseDeploy, type Approval } from "./deploy-permission.ts";
 import type { PullRequestEvent } from "./event.ts";
 import { forkOf, refuseFork } from "./fork.ts";
-import type { PullRequestState } from "./pull-request.ts";
-import { needsChangedFiles, type Target } from "./target.ts";
+import { ignore } from "./ignore.ts";
+import { refuseTarget, type Target } from "./target.ts";
 
 /** As many names as a message repeats. */
 const MAX_NAMES_SHOWN = 10;
@@ -19,14 +18,9 @@ export type CommentMeaning =
   | { readonly kind: "decided"; readonly decision: IgnoreDecision }
   | { readonly kind: "command"; readonly command: RunCommand };
 
-/** One command and one target. */
-export interface CommandQuestion {
-  /** The comment's. */
-  readonly event: PullRequestEvent;
+/** A command, and what is known of the one who gave it. */
+export interface CommandFacts {
   readonly command: RunCommand;
-  readonly target: Target;
-  /** As it is stored now. */
-  readonly pullRequest: PullRequestState;
   /** Of the present head. */
   readonly approvals: readonly Approval[];
   /** Who pushed the present head; null: not known. */
@@ -75,46 +69,45 @@ export function readComment(input: {
 }
 
 /**
- * What a command means for a target. `propose` makes a proposed run of every target that it names, affected or not, and
- * of those that are affected when it names none; `deploy` makes a tracked one, if it may. A target that the command does
- * not name has `not_a_command`: nothing was refused, and its files were not looked at.
- *
- * `files`: what the pull request changes as seen from the target; null for a target that does not need them.
+ * What comes before the policy for a comment (rules 5, 21, 24). `propose` makes a proposed run of every target that it names,
+ * affected or not; when it names none, the policy says which. `deploy`
+ * makes a tracked run, if it may. A target that the command does not name has `not_a_command`: nothing was refused, and its
+ * files were not looked at.
  */
-export function decideCommand(question: CommandQuestion & { readonly files: ChangedFiles | null }): Decision {
-  const { event, command, target, files } = question;
-  const refusal = refuseCommand(question);
-  if (refusal !== null) return refusal;
-  const evidence = commandEvidence(event);
-  if (namesOf(command).length === 0) {
-    return decideByFiles({ target, files, runType: "proposed", evidence });
+export function guardCommand(event: PullRequestEvent, target: Target, context: GuardContext): Guarded {
+  const { command: facts } = context;
+  if (facts === undefined) {
+    return { kind: "decided", decision: ignore("not_a_command", pullRequestEvidence(event)) };
   }
-  const runType = command.kind === "deploy" ? "tracked" : "proposed";
-  return { outcome: "trigger", runType, reason: "triggered", evidence: withFiles(evidence, target, files) };
+  const decision = refuseCommand(event, target, facts, context);
+  if (decision !== null) return { kind: "decided", decision };
+  const { command } = facts;
+  const evidence = commandEvidence(event);
+  if (namesOf(command).length === 0) return { kind: "open", event, evidence, isProposal: true };
+  return { kind: "asked_for", runType: command.kind === "deploy" ? "tracked" : "proposed", evidence };
 }
 
-/** Whether `decideCommand` would look at the changed files: if not, Bitbucket need not be asked for them (rule 16). */
-export function commandNeedsFiles(question: CommandQuestion): boolean {
-  return needsChangedFiles(question.target) && refuseCommand(question) === null;
-}
-
-/** The reasons to run nothing that come before the changed files. */
-function refuseCommand(question: CommandQuestion): IgnoreDecision | null {
-  const { event, command, target, pullRequest } = question;
+function refuseCommand(
+  event: PullRequestEvent,
+  target: Target,
+  { command, ...facts }: CommandFacts,
+  context: GuardContext,
+): IgnoreDecision | null {
   const names = namesOf(command);
   if (names.length > 0 && !names.includes(target.name)) {
     return ignore("not_a_command", commandEvidence(event, "the command names other targets"));
   }
-  if (target.state === "detached") return ignore("integration_detached", {});
-  if (target.state === "disabled") return ignore("target_disabled", {});
+  const pullRequest = context.pullRequest ?? event.pullRequest;
   const refusal =
-    refuseFork(forkOf(event), target, commandEvidence(event)) ?? decideOldNews(event, pullRequest);
+    refuseTarget(target) ??
+    refuseFork(forkOf(event), target, commandEvidence(event)) ??
+    decideOldNews(event, pullRequest);
   if (refusal !== null || command.kind === "propose") return refusal;
   // What was merged is deployed from where it was merged to.
   if (pullRequest.state !== "OPEN")
     return ignore("closed", commandEvidence(event, "it is not open any more"));
   const because = refuseDeploy({
-    ...question,
+    ...facts,
     commenterUuid: commenterOf(event),
     deployers: target.deployers,
     authorUuid: pullRequest.author?.uuid ?? null,
@@ -160,13 +153,4 @@ export function commandEvidence(event: PullRequestEvent, because?: string): Evid
     ...pullRequestEvidence(event),
     command: because === undefined ? { text } : { text, because },
   };
-}
-
-/** What is known of the files, which do not decide here: a runner still wants to know what changed. */
-function withFiles(evidence: Evidence, target: Target, files: ChangedFiles | null): Evidence {
-  const affected = isAffected(target, files);
-  if (affected.kind === "unknown") {
-    return { ...evidence, files: { known: false, matched: [], total: 0, because: affected.because } };
-  }
-  return affected.files === undefined ? evidence : { ...evidence, files: affected.files };
 }

@@ -2,14 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import type { ChangedFiles } from "./changed-files.ts";
-import {
-  decideOldNews,
-  decidePullRequest,
-  isEvaluated,
-  pullRequestNeedsFiles,
-  type EvaluatedAction,
-  type EvaluatedEvent,
-} from "./decide-pull-request.ts";
+import type { MergePush } from "./decide-merge.ts";
+import { decideOldNews } from "./decide-pull-request.ts";
+import { decide, decisionNeedsFiles } from "./decide.ts";
+import type { PullRequestAction, PullRequestEvent } from "./event.ts";
 import { explain } from "./explain.ts";
 import {
   aPullRequest,
@@ -30,7 +26,7 @@ const EVALUATED = [
   "changes_requested",
   "changes_request_removed",
   "closed",
-] as const satisfies readonly EvaluatedAction[];
+] as const satisfies readonly PullRequestAction[];
 const RUNNING = EVALUATED.filter((action) => action !== "edited" && action !== "closed");
 
 const listed = (...paths: string[]): ChangedFiles => ({ kind: "listed", paths, spec: "1f0e..a0b1" });
@@ -38,7 +34,7 @@ const inside = listed("network/main.tf");
 const outside = listed("network2/main.tf");
 
 const source = aPullRequest().source;
-const fromFork = (fullName: string | null): EvaluatedEvent =>
+const fromFork = (fullName: string | null): PullRequestEvent =>
   aPullRequestEvent({
     pullRequest: aPullRequest({
       source: { ...source, repository: fullName === null ? null : { uuid: "{fork}", fullName } },
@@ -50,13 +46,13 @@ describe("an open pull request (rules 19, 20, 22)", () => {
     const event = aPullRequestEvent({ action });
     const pullRequest = aPullRequestState();
     const target = aTarget();
-    expect(pullRequestNeedsFiles(event, target, pullRequest)).toBe(true);
-    expect(decidePullRequest({ event, target, pullRequest, files: inside })).toMatchObject({
+    expect(decisionNeedsFiles(event, target, { pullRequest })).toBe(true);
+    expect(decide(event, target, { pullRequest, files: inside })).toMatchObject({
       outcome: "trigger",
       runType: "proposed",
       evidence: { pullRequest: { number: 12, action }, files: { matched: [{ path: "network/main.tf" }] } },
     });
-    expect(decidePullRequest({ event, target, pullRequest, files: outside })).toMatchObject({
+    expect(decide(event, target, { pullRequest, files: outside })).toMatchObject({
       outcome: "ignore",
       reason: "outside_project_root",
     });
@@ -64,9 +60,7 @@ describe("an open pull request (rules 19, 20, 22)", () => {
 
   test("its run is proposed also when its branch has the name of the tracked one (rule 11)", () => {
     const pullRequest = aPullRequest({ source: { ...source, branch: "main" } });
-    const decision = decidePullRequest({
-      event: aPullRequestEvent({ pullRequest }),
-      target: aTarget(),
+    const decision = decide(aPullRequestEvent({ pullRequest }), aTarget(), {
       pullRequest: aPullRequestState(),
       files: inside,
     });
@@ -77,8 +71,8 @@ describe("an open pull request (rules 19, 20, 22)", () => {
     const event = aPullRequestEvent();
     const target = aTarget({ projectRoot: "" });
     const pullRequest = aPullRequestState();
-    expect(pullRequestNeedsFiles(event, target, pullRequest)).toBe(false);
-    const decision = decidePullRequest({ event, target, pullRequest, files: null });
+    expect(decisionNeedsFiles(event, target, { pullRequest })).toBe(false);
+    const decision = decide(event, target, { pullRequest, files: null });
     expect(decision).toMatchObject({ outcome: "trigger", runType: "proposed" });
     expect(explain({ ...decision, runType: "proposed" })).toContain("in pull request 12");
   });
@@ -89,9 +83,7 @@ describe("an open pull request (rules 19, 20, 22)", () => {
     ["hold", "hold"],
     ["skip", "ignore"],
   ] as const)("files that nobody can tell, with on_unknown %s: %s (rule 17)", (onUnknownFiles, outcome) => {
-    const decision = decidePullRequest({
-      event: aPullRequestEvent(),
-      target: aTarget({ onUnknownFiles }),
+    const decision = decide(aPullRequestEvent(), aTarget({ onUnknownFiles }), {
       pullRequest: aPullRequestState(),
       files: { kind: "unknown", because: "the diffstat timed out" },
     });
@@ -123,8 +115,8 @@ describe("what runs nothing, and asks Bitbucket nothing (rules 16, 22)", () => {
     const event = aPullRequestEvent(eventChanges);
     const target = aTarget(targetChanges);
     const pullRequest = aPullRequestState(stateChanges);
-    expect(pullRequestNeedsFiles(event, target, pullRequest)).toBe(false);
-    expect(decidePullRequest({ event, target, pullRequest, files: inside })).toMatchObject({
+    expect(decisionNeedsFiles(event, target, { pullRequest })).toBe(false);
+    expect(decide(event, target, { pullRequest, files: inside })).toMatchObject({
       outcome: "ignore",
       reason,
     });
@@ -133,8 +125,11 @@ describe("what runs nothing, and asks Bitbucket nothing (rules 16, 22)", () => {
   test("the earlier of two reasons is the one that is told: target, edit, fork, end, head", () => {
     const gone = { state: "DECLINED", source: { ...source, sha: OTHER_SHA } };
     const event = { ...fromFork("mallory/infra"), action: "edited" as const };
-    const reasonOf = (change: Partial<EvaluatedEvent>, target = aTarget(), state = aPullRequestState(gone)) =>
-      decidePullRequest({ event: { ...event, ...change }, target, pullRequest: state, files: inside }).reason;
+    const reasonOf = (
+      change: Partial<PullRequestEvent>,
+      target = aTarget(),
+      state = aPullRequestState(gone),
+    ) => decide({ ...event, ...change }, target, { pullRequest: state, files: inside }).reason;
     expect(reasonOf({}, aTarget({ state: "detached" }))).toBe("integration_detached");
     expect(reasonOf({})).toBe("metadata_only");
     expect(reasonOf({ action: "synchronize" })).toBe("fork_not_allowed");
@@ -160,10 +155,8 @@ describe("what runs nothing, and asks Bitbucket nothing (rules 16, 22)", () => {
 });
 
 describe("a fork's pull request (rule 21)", () => {
-  const decideFor = (event: EvaluatedEvent, allowedForkWorkspaces: readonly string[]) =>
-    decidePullRequest({
-      event,
-      target: aTarget({ allowedForkWorkspaces }),
+  const decideFor = (event: PullRequestEvent, allowedForkWorkspaces: readonly string[]) =>
+    decide(event, aTarget({ allowedForkWorkspaces }), {
       pullRequest: aPullRequestState({ source: event.pullRequest.source }),
       files: inside,
     });
@@ -193,7 +186,9 @@ describe("a fork's pull request (rule 21)", () => {
   });
 
   test("asks Bitbucket nothing when it is refused (rule 16)", () => {
-    expect(pullRequestNeedsFiles(fromFork("mallory/infra"), aTarget(), aPullRequestState())).toBe(false);
+    expect(
+      decisionNeedsFiles(fromFork("mallory/infra"), aTarget(), { pullRequest: aPullRequestState() }),
+    ).toBe(false);
   });
 
   test("a branch of the repository itself is no fork, also under a name that the repository had before", () => {
@@ -206,12 +201,44 @@ describe("a fork's pull request (rule 21)", () => {
   });
 });
 
-test("merges and comments are decided elsewhere", () => {
-  const isDecidedHere = (action: Parameters<typeof isEvaluated>[0]["action"]) =>
-    isEvaluated({ ...aPullRequestEvent(), action });
-  expect(EVALUATED.every(isDecidedHere)).toBe(true);
-  expect(isDecidedHere("merged")).toBe(false);
-  expect(isDecidedHere("commented")).toBe(false);
+describe("a merge (rule 22, decision 8)", () => {
+  const merged = aPullRequestEvent({
+    action: "merged",
+    pullRequest: aPullRequest({ state: "MERGED", mergeSha: OTHER_SHA }),
+  });
+  const repeat = (mergePush?: MergePush) =>
+    decide(merged, aTarget(), {
+      files: inside,
+      pullRequest: aPullRequestState({ state: "MERGED", mergeSha: OTHER_SHA }),
+      ...(mergePush === undefined ? {} : { mergePush }),
+    });
+  const ofPush = (changes: Partial<MergePush>): MergePush => ({
+    outcome: "ignore",
+    reason: "outside_project_root",
+    evidence: { trackedBranch: "main" },
+    triggerId: null,
+    ...changes,
+  });
+
+  test("is a duplicate of the run that its push made, and shows what that was decided by", () => {
+    expect(repeat(ofPush({ outcome: "trigger", reason: "triggered", triggerId: "0199aaaa" }))).toMatchObject({
+      outcome: "ignore",
+      reason: "duplicate",
+      evidence: { duplicateOf: { triggerId: "0199aaaa" }, mergeSha: OTHER_SHA, trackedBranch: "main" },
+    });
+  });
+
+  test.each([
+    ["held for a person: a duplicate", ofPush({ outcome: "hold", reason: "held" }), "duplicate"],
+    ["ignored: ignored for the same reason", ofPush({}), "outside_project_root"],
+    ["never told, or the target is newer than it: stale", undefined, "stale"],
+  ] as const)("whose push was %s", (_, push, reason) => {
+    expect(repeat(push)).toMatchObject({ outcome: "ignore", reason, evidence: { mergeSha: OTHER_SHA } });
+  });
+
+  test("needs no files (rule 16)", () => {
+    expect(decisionNeedsFiles(merged, aTarget())).toBe(false);
+  });
 });
 
 const PATHS = ["network/a", "network/b", "db/c", "x", "network2/y"] as const;
@@ -238,7 +265,7 @@ test("a pull request is never tracked, whatever it is, and runs only what was no
       const { event, target, pullRequest, paths } = arrange(given);
       const files: ChangedFiles =
         paths === null ? { kind: "unknown", because: "a test says so" } : listed(...paths);
-      const decision = decidePullRequest({ event, target, pullRequest, files });
+      const decision = decide(event, target, { pullRequest, files });
       if (decision.outcome === "ignore") return;
       expect(decision.runType).toBe("proposed");
       expect(["OPEN", "MERGED"]).toContain(pullRequest.state);
@@ -254,12 +281,7 @@ test("the order of the files changes neither outcome nor reason", () => {
     fc.property(anEvent, (given) => {
       const { event, target, pullRequest, paths } = arrange(given);
       const of = (list: readonly string[]) => {
-        const { outcome, reason, evidence } = decidePullRequest({
-          event,
-          target,
-          pullRequest,
-          files: listed(...list),
-        });
+        const { outcome, reason, evidence } = decide(event, target, { pullRequest, files: listed(...list) });
         return { outcome, reason, total: evidence.files?.total };
       };
       expect(of((paths ?? []).toReversed())).toEqual(of(paths ?? []));
@@ -271,9 +293,9 @@ test("files that are not needed change nothing (rule 16)", () => {
   fc.assert(
     fc.property(anEvent, (given) => {
       const { event, target, pullRequest, paths } = arrange(given);
-      fc.pre(!pullRequestNeedsFiles(event, target, pullRequest));
-      expect(decidePullRequest({ event, target, pullRequest, files: listed(...(paths ?? [])) })).toEqual(
-        decidePullRequest({ event, target, pullRequest, files: null }),
+      fc.pre(!decisionNeedsFiles(event, target, { pullRequest }));
+      expect(decide(event, target, { pullRequest, files: listed(...(paths ?? [])) })).toEqual(
+        decide(event, target, { pullRequest, files: null }),
       );
     }),
   );

@@ -1,50 +1,32 @@
-import type { ChangedFiles } from "./changed-files.ts";
-import { decideByFiles, ignore, type Decision, type Evidence, type IgnoreDecision } from "./decide.ts";
-import type { PullRequestAction, PullRequestEvent } from "./event.ts";
+import type { Guarded, GuardContext } from "./decide-guard.ts";
+import type { Evidence, IgnoreDecision } from "./decide.ts";
+import type { PullRequestEvent } from "./event.ts";
 import { forkOf, refuseFork } from "./fork.ts";
+import { ignore } from "./ignore.ts";
 import { isSameSha, type PullRequestState } from "./pull-request.ts";
-import { needsChangedFiles, type Target } from "./target.ts";
-
-/** What is decided here. A merge repeats the decisions of its push, and a comment is a command or nothing. */
-export type EvaluatedAction = Exclude<PullRequestAction, "merged" | "commented">;
-
-/** A pull request event that `decidePullRequest` decides; its action was refined by what was stored. */
-export interface EvaluatedEvent extends PullRequestEvent {
-  readonly action: EvaluatedAction;
-}
-
-/** One report of a pull request and one target. */
-interface Question {
-  readonly event: EvaluatedEvent;
-  readonly target: Target;
-  /** As it is stored now, with this report and any later one. */
-  readonly pullRequest: PullRequestState;
-}
-
-/** Whether an event is one that `decidePullRequest` decides. */
-export function isEvaluated(event: PullRequestEvent): event is EvaluatedEvent {
-  return event.action !== "merged" && event.action !== "commented";
-}
+import { refuseTarget, type Target } from "./target.ts";
 
 /**
- * The default policy for a pull request (rules 19 to 22): ignored, or a proposed run, never a tracked one. `files` is what
- * the pull request changes (three-dot) as seen from the target; null for a target that does not need them.
+ * What comes before the policy for a report of a pull request (rules 5, 21, 22, 34), whose action was refined by what was
+ * stored; neither a merge nor a comment.
  */
-export function decidePullRequest(input: Question & { readonly files: ChangedFiles | null }): Decision {
-  const { event, target, files } = input;
-  return (
-    refusePullRequest(input) ??
-    decideByFiles({ target, files, runType: "proposed", evidence: pullRequestEvidence(event) })
-  );
+export function guardPullRequest(event: PullRequestEvent, target: Target, context: GuardContext): Guarded {
+  const evidence = pullRequestEvidence(event);
+  const decision = refuseTarget(target) ?? refuseReport(event, target, evidence, context);
+  return decision === null ? { kind: "open", event, evidence } : { kind: "decided", decision };
 }
 
-/** Whether `decidePullRequest` would look at the changed files: if not, Bitbucket need not be asked for them (rule 16). */
-export function pullRequestNeedsFiles(
-  event: EvaluatedEvent,
+function refuseReport(
+  event: PullRequestEvent,
   target: Target,
-  pullRequest: PullRequestState,
-): boolean {
-  return needsChangedFiles(target) && refusePullRequest({ event, target, pullRequest }) === null;
+  evidence: Evidence,
+  { isBaseline = false, pullRequest }: GuardContext,
+): IgnoreDecision | null {
+  if (isBaseline) return ignore("baseline", evidence);
+  if (event.action === "edited") return ignore("metadata_only", evidence);
+  return (
+    refuseFork(forkOf(event), target, evidence) ?? decideOldNews(event, pullRequest ?? event.pullRequest)
+  );
 }
 
 const RUNNING_STATES: ReadonlySet<string> = new Set(["OPEN", "MERGED"]);
@@ -78,13 +60,4 @@ export function pullRequestEvidence(event: PullRequestEvent): Evidence {
     pullRequest: { number: event.pullRequest.number, action: event.action },
     ...(fork === null ? {} : { fork }),
   };
-}
-
-/** The reasons to run nothing that come before the changed files. */
-function refusePullRequest({ event, target, pullRequest }: Question): IgnoreDecision | null {
-  if (target.state === "detached") return ignore("integration_detached", {});
-  if (target.state === "disabled") return ignore("target_disabled", {});
-  const evidence = pullRequestEvidence(event);
-  if (event.action === "edited") return ignore("metadata_only", evidence);
-  return refuseFork(forkOf(event), target, evidence) ?? decideOldNews(event, pullRequest);
 }

@@ -22,6 +22,9 @@ const aPush = (change: Partial<PushEvent> = {}): PushEvent => ({
   ...change,
 });
 
+const decidePush = (event: PushEvent, target: Target, files: ChangedFiles | null) =>
+  decide(event, target, { files, pullRequest: null });
+
 const aTarget = (change: Partial<Target> = {}): Target => aStack({ id: "t", ...change });
 
 const listed = (...paths: string[]): ChangedFiles => ({ kind: "listed", paths, spec: "b..a" });
@@ -29,11 +32,7 @@ const unknown: ChangedFiles = { kind: "unknown", because: "diffstat timed out" }
 
 describe("the default policy (rules 19, 20)", () => {
   test("a push to the tracked branch that touches the root is a tracked run", () => {
-    const decision = decide({
-      event: aPush(),
-      target: aTarget(),
-      files: listed("network/main.tf", "db/x.tf"),
-    });
+    const decision = decidePush(aPush(), aTarget(), listed("network/main.tf", "db/x.tf"));
     expect(decision).toMatchObject({
       outcome: "trigger",
       runType: "tracked",
@@ -45,16 +44,12 @@ describe("the default policy (rules 19, 20)", () => {
   });
 
   test("the same on another branch is a proposed run", () => {
-    const decision = decide({
-      event: aPush({ refName: "feature/x" }),
-      target: aTarget(),
-      files: listed("network/main.tf"),
-    });
+    const decision = decidePush(aPush({ refName: "feature/x" }), aTarget(), listed("network/main.tf"));
     expect(decision).toMatchObject({ outcome: "trigger", runType: "proposed" });
   });
 
   test("a push that touches neither root nor globs is ignored, with what was compared", () => {
-    const decision = decide({ event: aPush(), target: aTarget(), files: listed("network2/main.tf") });
+    const decision = decidePush(aPush(), aTarget(), listed("network2/main.tf"));
     expect(decision).toMatchObject({
       outcome: "ignore",
       reason: "outside_project_root",
@@ -65,7 +60,7 @@ describe("the default policy (rules 19, 20)", () => {
   test("an empty root needs no files: every push concerns it (rule 16)", () => {
     const target = aTarget({ projectRoot: "/" });
     expect(decisionNeedsFiles(aPush(), target)).toBe(false);
-    expect(decide({ event: aPush(), target, files: null })).toMatchObject({ outcome: "trigger" });
+    expect(decidePush(aPush(), target, null)).toMatchObject({ outcome: "trigger" });
   });
 
   test.each([
@@ -76,7 +71,7 @@ describe("the default policy (rules 19, 20)", () => {
     ["an unknown kind of ref", aPush({ refKind: "other" }), aTarget(), "unsupported_event"],
   ])("%s runs nothing and asks Bitbucket nothing", (_, event, target, reason) => {
     expect(decisionNeedsFiles(event, target)).toBe(false);
-    expect(decide({ event, target, files: null })).toMatchObject({ outcome: "ignore", reason });
+    expect(decidePush(event, target, null)).toMatchObject({ outcome: "ignore", reason });
   });
 });
 
@@ -90,7 +85,7 @@ describe("unknown files (rule 17)", () => {
     ["proposed", "skip", "ignore"],
   ] as const)("a %s run with on_unknown %s: %s", (runType, onUnknownFiles, outcome) => {
     const event = aPush({ refName: runType === "tracked" ? "main" : "feature" });
-    const decision = decide({ event, target: aTarget({ onUnknownFiles }), files: unknown });
+    const decision = decidePush(event, aTarget({ onUnknownFiles }), unknown);
     expect(decision).toMatchObject({
       outcome,
       evidence: { files: { known: false, because: "diffstat timed out" } },
@@ -100,9 +95,7 @@ describe("unknown files (rule 17)", () => {
 
 test("a first push of the tracked branch counts every file as changed, and says so", () => {
   const files: ChangedFiles = { kind: "all", because: "the tracked branch main is new" };
-  expect(
-    decide({ event: aPush({ change: "created", oldSha: null }), target: aTarget(), files }),
-  ).toMatchObject({
+  expect(decidePush(aPush({ change: "created", oldSha: null }), aTarget(), files)).toMatchObject({
     outcome: "trigger",
     runType: "tracked",
     evidence: { files: { because: "the tracked branch main is new" } },
@@ -111,7 +104,7 @@ test("a first push of the tracked branch counts every file as changed, and says 
 
 test("evidence keeps a bounded number of files and the full count", () => {
   const paths = Array.from({ length: 500 }, (_, index) => `network/${String(index)}.tf`);
-  const decision = decide({ event: aPush(), target: aTarget(), files: listed(...paths) });
+  const decision = decidePush(aPush(), aTarget(), listed(...paths));
   expect(decision.evidence.files?.matched).toHaveLength(MAX_EVIDENCE_FILES);
   expect(decision.evidence.files?.total).toBe(500);
 });
@@ -153,7 +146,7 @@ test("ignore > track > propose, and one of them for any push (rule 20)", () => {
       const isTracked = refName === target.trackedBranch;
 
       const event = aPush({ refKind, refName, change });
-      const decision = decide({ event, target: aTarget(target), files: listed(...paths) });
+      const decision = decidePush(event, aTarget(target), listed(...paths));
       const run = decision.outcome === "ignore" ? null : decision.runType;
       expect(run).toBe(isIgnored ? null : isTracked ? "tracked" : "proposed");
     }),
@@ -164,11 +157,7 @@ test("the order of the files does not change what is decided", () => {
   fc.assert(
     fc.property(anyPush, ({ event, target, paths }) => {
       const of = (list: readonly string[]) => {
-        const decision = decide({
-          event: aPush(event),
-          target: aTarget(target),
-          files: listed(...list),
-        });
+        const decision = decidePush(aPush(event), aTarget(target), listed(...list));
         return { ...decision, evidence: decision.evidence.files?.total };
       };
       expect(of(paths.toReversed())).toEqual(of(paths));
@@ -182,9 +171,7 @@ test("files that are not needed change nothing (rule 16)", () => {
       const event = aPush(changes);
       const target = aTarget(targetChanges);
       fc.pre(!decisionNeedsFiles(event, target));
-      expect(decide({ event, target, files: listed(...paths) })).toEqual(
-        decide({ event, target, files: null }),
-      );
+      expect(decidePush(event, target, listed(...paths))).toEqual(decidePush(event, target, null));
     }),
   );
 });

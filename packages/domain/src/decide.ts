@@ -1,8 +1,15 @@
 import { isAffected, type FilesEvidence } from "./affected.ts";
 import { assertNever } from "./assert-never.ts";
 import type { ChangedFiles } from "./changed-files.ts";
+import type { CommandFacts } from "./comment-command-decision.ts";
+import { guard, type GuardContext, type OpenQuestion } from "./decide-guard.ts";
+import type { MergePush } from "./decide-merge.ts";
+import type { EventContext } from "./decision-input-event.ts";
 import type { Event, PullRequestAction, PushEvent } from "./event.ts";
-import { versionOfTag } from "./module-version.ts";
+import { ignore } from "./ignore.ts";
+import { defaultPolicy } from "./policy-default.ts";
+import { toPolicyInput } from "./policy-input.ts";
+import type { PolicyAnswer } from "./policy.ts";
 import type { Reason } from "./reason.ts";
 import { needsChangedFiles, type OnUnknownFiles, type Target } from "./target.ts";
 
@@ -14,6 +21,8 @@ export interface Evidence {
   readonly ref?: { readonly kind: string; readonly name: string };
   readonly trackedBranch?: string;
   readonly eventKey?: string;
+  /** What is switched off, where that is not the target itself. */
+  readonly disabled?: "integration";
   /** The trigger that the event would have repeated. */
   readonly duplicateOf?: { readonly triggerId: string };
   /** The tracked trigger of a newer commit that was handed out before this one came. */
@@ -74,6 +83,16 @@ export type Decision =
     }
   | IgnoreDecision;
 
+/** What an event does not say itself of what it means for a target. */
+export interface DecideContext extends EventContext {
+  /** A sweep found the event, and it is the first head that a sweep saw for this target (rule 34). Default: false. */
+  readonly isBaseline?: boolean;
+  /** Of a comment that is a command, what is known of that; absent: the comment is none. */
+  readonly command?: CommandFacts;
+  /** Of a merge, what its push meant for the target; absent: none was told, or the target was not there then. */
+  readonly mergePush?: MergePush;
+}
+
 /** Why an event concerns no target at all; null when its targets have to be asked one by one. */
 export function decideWithoutTargets(event: Event, targetCount: number): Decision | null {
   if (event.kind === "unsupported") {
@@ -83,42 +102,44 @@ export function decideWithoutTargets(event: Event, targetCount: number): Decisio
 }
 
 /**
- * The default policy for a push (rules 19, 20): ignore > track > propose. `files` is what is known of the changed files
- * as seen from this target; null for a target that does not need them.
+ * What an event means for a target: first by what is Sluice's own to say, which no policy overrules (`guard`), then by the
+ * policy. `ask` asks it; it is called once, or not at all. Default: the default policy (rules 16 to 20).
  */
-export function decide(input: {
-  readonly event: PushEvent;
-  readonly target: Target;
-  readonly files: ChangedFiles | null;
-  /** A sweep found the event, and it is the first head that a sweep saw of the branch for this target (rule 34). */
-  readonly isBaseline?: boolean;
-}): Decision {
-  const { event, target, files, isBaseline = false } = input;
-  const ref = { kind: event.refKind, name: event.refName };
-  if (target.state === "detached") return ignore("integration_detached", {});
-  if (target.state === "disabled") return ignore("target_disabled", {});
-  if (event.refKind === "tag") return decideTag(event, target);
-  if (event.refKind === "other") return ignore("unsupported_event", { ref });
-  if (event.change === "deleted") return ignore("branch_deleted", { ref });
-  if (isBaseline) return ignore("baseline", { ref, trackedBranch: target.trackedBranch });
-
-  // What is released by tags has no version before it has one.
-  const isTracked = event.refName === target.trackedBranch && target.moduleVersionSource !== "tag";
-  const runType: RunType = isTracked ? "tracked" : "proposed";
-  const evidence: Evidence = { ref, trackedBranch: target.trackedBranch };
-  return decideByFiles({ target, files, runType, evidence });
+export function decide(
+  event: Event,
+  target: Target,
+  context: DecideContext,
+  ask?: () => PolicyAnswer,
+): Decision {
+  const guarded = guard(event, target, context);
+  switch (guarded.kind) {
+    case "decided":
+      return guarded.decision;
+    case "asked_for": {
+      const evidence = withFiles(guarded.evidence, target, context.files);
+      return { outcome: "trigger", runType: guarded.runType, reason: "triggered", evidence };
+    }
+    case "open": {
+      const answer = ask?.() ?? defaultPolicy(toPolicyInput(guarded.event, target, context));
+      return follow(answer, guarded);
+    }
+    default:
+      return assertNever(guarded);
+  }
 }
 
-/** Tags run nothing (rule 20), but for a module that is released by them: each version is a tracked run (rule 31). */
-function decideTag({ refKind, refName, change }: PushEvent, target: Target): Decision {
-  const evidence: Evidence = { ref: { kind: refKind, name: refName } };
-  const isRelease = target.moduleVersionSource === "tag" && change !== "deleted";
-  const moduleVersion = isRelease ? versionOfTag(refName) : null;
-  if (moduleVersion === null) return ignore("tag", evidence);
-  return { outcome: "trigger", runType: "tracked", reason: "triggered", evidence, moduleVersion };
+const NOTHING_KNOWN: GuardContext = { pullRequest: null };
+
+/** Whether `decide` would look at the changed files: if not, Bitbucket need not be asked for them (rule 16). */
+export function decisionNeedsFiles(
+  event: Event,
+  target: Target,
+  context: GuardContext = NOTHING_KNOWN,
+): boolean {
+  return needsChangedFiles(target) && guard(event, target, context).kind !== "decided";
 }
 
-/** Whether the run that `decide` would make needs a version, which a file at the commit has (rule 31). */
+/** Whether the run that the event would make needs a version, which a file at the commit has (rule 31). */
 export function decisionNeedsVersion(event: PushEvent, target: Target): boolean {
   return (
     target.state === "active" &&
@@ -130,65 +151,31 @@ export function decisionNeedsVersion(event: PushEvent, target: Target): boolean 
   );
 }
 
-/** Whether `decide` would look at the changed files: if not, Bitbucket need not be asked for them (rule 16). */
-export function decisionNeedsFiles(event: PushEvent, target: Target): boolean {
-  return (
-    target.state === "active" &&
-    event.refKind === "branch" &&
-    event.change !== "deleted" &&
-    needsChangedFiles(target)
-  );
+function follow(answer: PolicyAnswer, { evidence: known, isProposal = false }: OpenQuestion): Decision {
+  const evidence = { ...known, ...answer.evidence };
+  switch (answer.kind) {
+    case "track": {
+      const runType = isProposal ? "proposed" : "tracked";
+      return { outcome: "trigger", runType, reason: "triggered", evidence };
+    }
+    case "propose":
+      return { outcome: "trigger", runType: "proposed", reason: "triggered", evidence };
+    case "hold": {
+      const runType = isProposal ? "proposed" : answer.runType;
+      return { outcome: "hold", runType, reason: "held", evidence };
+    }
+    case "ignore":
+      return ignore(answer.reason, evidence);
+    default:
+      return assertNever(answer);
+  }
 }
 
-/** The part of every decision that the changed files settle (rules 17, 19): run it, leave it, or wait for a person. */
-export function decideByFiles(input: {
-  readonly target: Target;
-  readonly files: ChangedFiles | null;
-  readonly runType: RunType;
-  /** What is known so far. */
-  readonly evidence: Evidence;
-}): Decision {
-  const { target, files, runType, evidence } = input;
+/** What is known of the files, which do not decide here: a runner still wants to know what changed. */
+function withFiles(evidence: Evidence, target: Target, files: ChangedFiles | null): Evidence {
   const affected = isAffected(target, files);
-  switch (affected.kind) {
-    case "yes":
-      return {
-        outcome: "trigger",
-        runType,
-        reason: "triggered",
-        evidence: withFiles(evidence, affected.files),
-      };
-    case "no":
-      return ignore("outside_project_root", withFiles(evidence, affected.files));
-    case "unknown":
-      return decideUnknown(target, runType, evidence, affected.because);
-    default:
-      return assertNever(affected);
+  if (affected.kind === "unknown") {
+    return { ...evidence, files: { known: false, matched: [], total: 0, because: affected.because } };
   }
-}
-
-/** A decision that nothing is to run, and why. */
-export function ignore(reason: IgnoreDecision["reason"], evidence: Evidence): IgnoreDecision {
-  return { outcome: "ignore", reason, evidence };
-}
-
-/** "Everything is affected" would apply a whole monorepo, so a tracked run waits for a person (rule 17). */
-function decideUnknown(target: Target, runType: RunType, evidence: Evidence, because: string): Decision {
-  const choice = target.onUnknownFiles ?? (runType === "tracked" ? "hold" : "run");
-  const files = { known: false, matched: [], total: 0, because };
-  const known: Evidence = { ...evidence, files, onUnknownFiles: choice };
-  switch (choice) {
-    case "run":
-      return { outcome: "trigger", runType, reason: "triggered", evidence: known };
-    case "hold":
-      return { outcome: "hold", runType, reason: "held", evidence: known };
-    case "skip":
-      return ignore("outside_project_root", known);
-    default:
-      return assertNever(choice);
-  }
-}
-
-function withFiles(evidence: Evidence, files: FilesEvidence | undefined): Evidence {
-  return files === undefined ? evidence : { ...evidence, files };
+  return affected.files === undefined ? evidence : { ...evidence, files: affected.files };
 }

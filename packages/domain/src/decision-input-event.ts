@@ -1,4 +1,5 @@
 /** What a policy is told of the event itself: see `toDecisionInput`. */
+import { NOT_ASKED_FOR } from "./affected.ts";
 import { isApproved } from "./approval.ts";
 import type { ChangedFiles } from "./changed-files.ts";
 import type { PullRequestAction, PullRequestEvent, PullRequestFacts, PushEvent } from "./event.ts";
@@ -38,6 +39,10 @@ export interface PullRequestInput {
   readonly comment: string | null;
   readonly diff: readonly string[];
   readonly diff_known: boolean;
+  /** Why it is not known, as a clause without a full stop; null when it is. */
+  readonly diff_because: string | null;
+  /** What Bitbucket was asked to compare; null when the list is not known. */
+  readonly diff_compared: string | null;
   readonly draft: boolean | null;
   readonly head: HeadInput;
   readonly head_owner: string | null;
@@ -53,6 +58,12 @@ export interface PullRequestInput {
 export interface PushInput {
   readonly affected_files: readonly string[];
   readonly affected_files_known: boolean;
+  /** Not listed, and every file counts as changed: the tracked branch is new. */
+  readonly affected_files_all: boolean;
+  /** Why they are not known, as a clause without a full stop; null when they are. */
+  readonly affected_files_because: string | null;
+  /** What Bitbucket was asked to compare; null when they are not known. */
+  readonly affected_files_compared: string | null;
   readonly author: string | null;
   /** Empty for a tag, and for a branch of a fork: no fork's branch is one of ours (rule 11). */
   readonly branch: string;
@@ -65,6 +76,8 @@ export interface PushInput {
   /** Empty for a branch. */
   readonly tag: string;
 }
+
+const NO_FILES: readonly string[] = [];
 
 /** What was pushed; of a pull request its head, or the merge once it is merged. */
 export function toPushInput(event: PushEvent | PullRequestEvent, context: EventContext): PushInput {
@@ -86,6 +99,8 @@ export function toPullRequestInput(event: PullRequestEvent, context: EventContex
     comment: event.comment?.text ?? null,
     diff: pathsOf(context.files),
     diff_known: context.files?.kind === "listed",
+    diff_because: becauseOf(context.files),
+    diff_compared: comparedOf(context.files),
     draft: facts.isDraft,
     head: { repository: source.repository?.fullName ?? null, branch: source.branch, hash: source.sha },
     head_owner: source.repository?.fullName.split("/")[0] ?? null,
@@ -104,6 +119,9 @@ function toPush(event: PushEvent, { files }: EventContext): PushInput {
   return {
     affected_files: pathsOf(files),
     affected_files_known: files?.kind === "listed",
+    affected_files_all: files?.kind === "all",
+    affected_files_because: becauseOf(files),
+    affected_files_compared: comparedOf(files),
     author: commit?.author ?? null,
     branch: refKind === "branch" ? refName : "",
     change,
@@ -122,8 +140,11 @@ function toPushOfPullRequest(event: PullRequestEvent, context: EventContext): Pu
   const { source, destination, mergeSha } = facts;
   const isMerge = event.action === "merged";
   return {
-    affected_files: [],
+    affected_files: NO_FILES,
     affected_files_known: false,
+    affected_files_all: false,
+    affected_files_because: "those of a pull request are in its diff",
+    affected_files_compared: null,
     author: null,
     branch: isMerge ? destination.branch : isFork(event, facts) ? "" : source.branch,
     change: null,
@@ -138,7 +159,16 @@ function toPushOfPullRequest(event: PullRequestEvent, context: EventContext): Pu
 
 /** Empty also when they are not known: the field beside the list tells. */
 function pathsOf(files: ChangedFiles | null): readonly string[] {
-  return files?.kind === "listed" ? files.paths : [];
+  return files?.kind === "listed" ? files.paths : NO_FILES;
+}
+
+function becauseOf(files: ChangedFiles | null): string | null {
+  if (files === null) return NOT_ASKED_FOR;
+  return files.kind === "listed" ? null : files.because;
+}
+
+function comparedOf(files: ChangedFiles | null): string | null {
+  return files?.kind === "listed" ? files.spec : null;
 }
 
 function isFork({ repository }: PullRequestEvent, pullRequest: PullRequestFacts): boolean {

@@ -1,13 +1,9 @@
 import type { RunType } from "./decide.ts";
-import {
-  toPullRequestInput,
-  toPushInput,
-  type EventContext,
-  type PullRequestInput,
-  type PushInput,
-} from "./decision-input-event.ts";
+import type { EventContext } from "./decision-input-event.ts";
 import type { PullRequestEvent, PushEvent, RepositoryFacts } from "./event.ts";
-import { trimSlashes, type Target } from "./target.ts";
+import { toPolicyInput, toProjectRules, toStackOrModule } from "./policy-input.ts";
+import type { PolicyInput, ProjectRules, StackOrModule } from "./policy.ts";
+import type { Target } from "./target.ts";
 import type { RunResult, TriggerState } from "./trigger.ts";
 
 /** The name of the input's shape. Fields are only ever added to it; any other change is a new number. */
@@ -22,8 +18,8 @@ export interface SpaceInput {
 /** A state of a trigger that has not ended. */
 export type OpenTriggerState = Exclude<TriggerState, RunResult | "superseded">;
 
-/** What the events and the target do not say themselves. Times are RFC 3339. */
-export interface DecisionContext extends EventContext {
+/** What a target's rules do not say, and a policy may want to know of it. Times are RFC 3339. */
+export interface TargetContext {
   readonly target: {
     /** The scheduler's own name for the target; null when it has none. */
     readonly externalId: string | null;
@@ -54,14 +50,14 @@ export interface DecisionContext extends EventContext {
   }[];
 }
 
-interface ProjectInput {
+/** All that is known beside the event. */
+export type DecisionContext = EventContext & TargetContext;
+
+interface ProjectInput extends ProjectRules {
   readonly id: string;
   readonly external_id: string | null;
   readonly name: string;
   readonly labels: readonly string[];
-  readonly branch: string;
-  readonly project_root: string;
-  readonly additional_project_globs: readonly string[];
   /** `workspace/slug`. */
   readonly repository: string;
   readonly space: SpaceInput;
@@ -75,34 +71,27 @@ interface ProjectInput {
  * policies are not written in JavaScript. What each field means: docs/decision-input.md and
  * docs/schemas/decision-input-1.json.
  */
-export interface DecisionInput {
-  readonly schema: typeof DECISION_INPUT_SCHEMA;
-  /** The pushed ref; for a pull request its head, or the merge once it is merged. */
-  readonly push: PushInput;
-  /** Null for a push. */
-  readonly pull_request: PullRequestInput | null;
-  /** Null for a module. */
-  readonly stack: ProjectInput | null;
-  /** Null for a stack. */
-  readonly module: ProjectInput | null;
-  readonly in_progress: readonly {
-    readonly id: string;
-    readonly type: RunType;
-    readonly state: OpenTriggerState;
-    readonly branch: string;
-    readonly hash: string;
-    readonly created_at: string;
-  }[];
-  readonly vcs_integration: {
-    readonly id: string;
-    readonly name: string;
-    readonly provider: "BITBUCKET_CLOUD";
-    readonly description: string;
-    readonly is_default: boolean;
-    readonly labels: readonly string[];
-    readonly space: SpaceInput | null;
-  } | null;
-}
+export type DecisionInput = Pick<PolicyInput, "push" | "pull_request"> &
+  StackOrModule<ProjectInput> & {
+    readonly schema: typeof DECISION_INPUT_SCHEMA;
+    readonly in_progress: readonly {
+      readonly id: string;
+      readonly type: RunType;
+      readonly state: OpenTriggerState;
+      readonly branch: string;
+      readonly hash: string;
+      readonly created_at: string;
+    }[];
+    readonly vcs_integration: {
+      readonly id: string;
+      readonly name: string;
+      readonly provider: "BITBUCKET_CLOUD";
+      readonly description: string;
+      readonly is_default: boolean;
+      readonly labels: readonly string[];
+      readonly space: SpaceInput | null;
+    } | null;
+  };
 
 /** The input for one event and one target. */
 export function toDecisionInput(
@@ -110,13 +99,12 @@ export function toDecisionInput(
   target: Target,
   context: DecisionContext,
 ): DecisionInput {
-  const project = toProject(event.repository, target, context);
+  const { push, pull_request } = toPolicyInput(event, target, context);
   return {
     schema: DECISION_INPUT_SCHEMA,
-    push: toPushInput(event, context),
-    pull_request: event.kind === "push" ? null : toPullRequestInput(event, context),
-    stack: target.kind === "stack" ? project : null,
-    module: target.kind === "module" ? project : null,
+    push,
+    pull_request,
+    ...toStackOrModule(target, toProject(event.repository, target, context)),
     in_progress: context.inProgress.map(({ id, runType, state, refName, commitSha, createdAt }) => ({
       id,
       type: runType,
@@ -129,16 +117,14 @@ export function toDecisionInput(
   };
 }
 
-function toProject(repository: RepositoryFacts, target: Target, context: DecisionContext): ProjectInput {
+function toProject(repository: RepositoryFacts, target: Target, context: TargetContext): ProjectInput {
   const { externalId, labels, space, trackedSha, currentVersion } = context.target;
   return {
     id: target.id,
     external_id: externalId,
     name: target.name,
     labels,
-    branch: target.trackedBranch,
-    project_root: trimSlashes(target.projectRoot),
-    additional_project_globs: target.projectGlobs.map(trimSlashes),
+    ...toProjectRules(target),
     repository: repository.fullName,
     space: { id: space.id, name: space.name },
     tracked_commit: trackedSha === null ? null : { hash: trackedSha },
@@ -146,7 +132,7 @@ function toProject(repository: RepositoryFacts, target: Target, context: Decisio
   };
 }
 
-function toIntegration(integration: DecisionContext["integration"]): DecisionInput["vcs_integration"] {
+function toIntegration(integration: TargetContext["integration"]): DecisionInput["vcs_integration"] {
   if (integration === null) return null;
   const { id, name, description, labels, space } = integration;
   return {

@@ -33,7 +33,9 @@ export function explain({ reason, evidence, runType }: StoredDecision): string {
     case "integration_detached":
       return "The target has no integration: the one it used was deleted. Give it another.";
     case "target_disabled":
-      return "The target is disabled.";
+      return evidence.disabled === "integration"
+        ? "The integration of the target is disabled."
+        : "The target is disabled.";
     case "baseline":
       return `A sweep found ${whatASweepSees(evidence)} here when it first looked at it for this target: that is where the target begins, and it runs nothing.`;
     case "run_limit":
@@ -69,7 +71,7 @@ function whyAffected(evidence: Evidence): string {
     return `every ${what}${where} concerns this target, which has no project root`;
   }
   const [first] = files.matched;
-  if (first === undefined) return `${files.because ?? "every file counts as changed"}${where}`;
+  if (first === undefined) return files.because ?? `every file counts as changed${where}`;
   const rule =
     first.rule.kind === "project_root" ? `is under ${first.rule.value}` : `matches ${first.rule.value}`;
   const others = files.total > 1 ? ` (and ${String(files.total - 1)} more)` : "";

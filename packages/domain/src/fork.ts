@@ -1,5 +1,6 @@
-import { ignore, type Evidence, type IgnoreDecision } from "./decide.ts";
+import type { Evidence, IgnoreDecision } from "./decide.ts";
 import type { PullRequestEvent } from "./event.ts";
+import { ignore } from "./ignore.ts";
 import type { Target } from "./target.ts";
 
 /**

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
 import { readComment } from "./comment-command-decision.ts";
-import { decidePullRequest } from "./decide-pull-request.ts";
 import { decide, decideWithoutTargets, type Decision } from "./decide.ts";
 import type { PullRequestEvent, PushEvent } from "./event.ts";
 import { REASONS, type Reason } from "./reason.ts";
@@ -42,12 +41,12 @@ const PUSH: PushEvent = {
 const REACHED: Readonly<Record<Exclude<Reason, keyof typeof ELSEWHERE>, Decision | null>> = {
   triggered: ofPush({}, "network/a"),
   outside_project_root: ofPush({}, "db/a"),
-  held: decide({ event: PUSH, target: aTarget(), files: { kind: "unknown", because: "a test says so" } }),
+  held: decide(PUSH, aTarget(), { files: { kind: "unknown", because: "a test says so" }, pullRequest: null }),
   tag: ofPush({ refKind: "tag" }),
   branch_deleted: ofPush({ change: "deleted", newSha: null }),
-  baseline: decide({ event: PUSH, target: aTarget(), files: null, isBaseline: true }),
-  integration_detached: decide({ event: PUSH, target: aTarget({ state: "detached" }), files: null }),
-  target_disabled: decide({ event: PUSH, target: aTarget({ state: "disabled" }), files: null }),
+  baseline: decide(PUSH, aTarget(), { files: null, pullRequest: null, isBaseline: true }),
+  integration_detached: decide(PUSH, aTarget({ state: "detached" }), { files: null, pullRequest: null }),
+  target_disabled: decide(PUSH, aTarget({ state: "disabled" }), { files: null, pullRequest: null }),
   no_target: decideWithoutTargets(PUSH, 0),
   unsupported_event: decideWithoutTargets({ kind: "unsupported", eventKey: "repo:fork" }, 1),
   run_limit: limitTriggers([{ targetId: "t", decision: ofPush({}, "network/a") }], 0)[0]?.decision ?? null,
@@ -72,20 +71,14 @@ test("every reason is reached, or said to be reached elsewhere or later (rule 25
 });
 
 function ofPush(changes: Partial<PushEvent>, ...paths: string[]): Decision {
-  return decide({
-    event: { ...PUSH, ...changes },
-    target: aTarget(),
+  return decide({ ...PUSH, ...changes }, aTarget(), {
     files: { kind: "listed", paths, spec: "1f0e..a0b1" },
+    pullRequest: null,
   });
 }
 
 function ofPullRequest(changes: Parameters<typeof aPullRequestEvent>[0]): Decision {
-  return decidePullRequest({
-    event: aPullRequestEvent(changes),
-    target: aTarget(),
-    pullRequest: aPullRequestState(),
-    files: null,
-  });
+  return decide(aPullRequestEvent(changes), aTarget(), { pullRequest: aPullRequestState(), files: null });
 }
 
 function ofComment(text: string): Decision | null {

@@ -1,3 +1,6 @@
+import type { IgnoreDecision } from "./decide.ts";
+import { ignore } from "./ignore.ts";
+
 /** What to do when the changed files cannot be known (rule 17). */
 export type OnUnknownFiles = "run" | "hold" | "skip";
 
@@ -8,6 +11,8 @@ export interface Target {
   readonly name: string;
   /** `detached`: its integration was deleted (rule 5). `disabled`: switched off by an operator. */
   readonly state: "active" | "detached" | "disabled";
+  /** Of a disabled one: it is its integration that is switched off. Default: false. */
+  readonly isIntegrationDisabled?: boolean;
   readonly trackedBranch: string;
   /** Folder within the repository; empty: the whole repository. */
   readonly projectRoot: string;
@@ -23,12 +28,23 @@ export interface Target {
   readonly moduleVersionSource: "tag" | "file" | null;
 }
 
-/** Whether a decision for this target needs the list of changed files: an empty root holds every file (rules 16, 19). */
+/** Whether files must be listed to know if they concern the target: an empty root holds every file (rules 16, 19). */
 export function needsChangedFiles(target: Pick<Target, "projectRoot">): boolean {
   return trimSlashes(target.projectRoot) !== "";
 }
 
+/** Why nothing runs for a target, whatever happened (rule 5); null: it is active. */
+export function refuseTarget({
+  state,
+  isIntegrationDisabled = false,
+}: Pick<Target, "state" | "isIntegrationDisabled">): IgnoreDecision | null {
+  if (state === "detached") return ignore("integration_detached", {});
+  if (state !== "disabled") return null;
+  return ignore("target_disabled", isIntegrationDisabled ? { disabled: "integration" } : {});
+}
+
 /** A path without leading and trailing slashes (rule 18). */
 export function trimSlashes(path: string): string {
-  return path.replace(/^\/+|\/+$/g, "");
+  // Most have none, and are asked about once for each target of a push.
+  return path.startsWith("/") || path.endsWith("/") ? path.replace(/^\/+|\/+$/g, "") : path;
 }

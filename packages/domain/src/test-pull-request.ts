@@ -1,6 +1,5 @@
 /** Builders for tests of what a pull request means. */
-import type { PullRequestFacts } from "./event.ts";
-import type { EvaluatedEvent } from "./decide-pull-request.ts";
+import type { PullRequestEvent, PullRequestFacts } from "./event.ts";
 import type { PullRequestState } from "./pull-request.ts";
 import type { Target } from "./target.ts";
 
@@ -31,7 +30,7 @@ export function aPullRequest(changes: Partial<PullRequestFacts> = {}): PullReque
 }
 
 /** The pull request, opened. */
-export function aPullRequestEvent(changes: Partial<EvaluatedEvent> = {}): EvaluatedEvent {
+export function aPullRequestEvent(changes: Partial<PullRequestEvent> = {}): PullRequestEvent {
   return {
     kind: "pull_request",
     action: "opened",

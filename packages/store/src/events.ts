@@ -22,6 +22,8 @@ export interface NewEvent {
   readonly branchArrival: number | null;
   /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
   readonly isPlaced: boolean;
+  /** See `PendingEvent`. */
+  readonly isBranchToldAgain: boolean;
   /** The same hook told the same push before. */
   readonly isToldAgain: boolean;
   /** RFC 3339. */

@@ -20,6 +20,11 @@ export interface PendingEvent {
   readonly branchArrival: number | null;
   /** False for a push whose place among those of its branch Bitbucket has to be asked about (rule 14). */
   readonly isPlaced: boolean;
+  /**
+   * Of a deletion that is not placed: whether the same hook told a push of the branch twice. The second may be another push,
+   * by which the branch was made again. False for everything else.
+   */
+  readonly isBranchToldAgain: boolean;
   readonly source: DeliveryRow["source"];
   readonly event: Event;
 }
@@ -39,6 +44,15 @@ export async function listPendingEventsOfDeliveries(
 export async function findPendingEvent(db: Database, id: string): Promise<PendingEvent | null> {
   const [row] = await db.sql<StoredEvent[]>`
     ${selectPending(db)} WHERE events.id = ${id} AND events.decided_at IS NULL`;
+  return row === undefined ? null : toPendingEvent(row);
+}
+
+/** An event as it was recorded, decided or not; null when there is no such event. */
+export async function findRecordedEvent(
+  db: Database,
+  id: string,
+): Promise<Pick<PendingEvent, "repositoryId" | "event"> | null> {
+  const [row] = await db.sql<StoredEvent[]>`${selectPending(db)} WHERE events.id = ${id}`;
   return row === undefined ? null : toPendingEvent(row);
 }
 
@@ -94,6 +108,7 @@ interface StoredEvent {
   readonly forced: boolean;
   readonly branchArrival: number | null;
   readonly isPlaced: boolean;
+  readonly isBranchToldAgain: boolean;
   readonly source: DeliveryRow["source"];
   readonly facts: StoredFacts;
 }
@@ -105,7 +120,12 @@ function selectPending(db: Database) {
            repositories.full_name AS repository_full_name, events.ref_kind, events.ref_name, events.change,
            events.old_sha, events.new_sha, events.forced, events.branch_arrival, events.action,
            events.source_repository_id, events.facts, deliveries.source,
-           (branches.chain IS DISTINCT FROM 'unsure') AS is_placed
+           (branches.chain IS DISTINCT FROM 'unsure') AS is_placed,
+           CASE WHEN branches.chain = 'unsure' AND events.change = 'deleted' THEN EXISTS (
+             SELECT FROM sluice.events AS again
+             WHERE again.repository_id = events.repository_id AND again.ref_kind = 'branch'
+               AND again.ref_name = events.ref_name AND again.told_again
+           ) ELSE false END AS is_branch_told_again
     FROM sluice.events
     JOIN sluice.deliveries ON deliveries.id = events.delivery_id
     LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
@@ -125,6 +145,7 @@ function toPendingEvent(row: StoredEvent): PendingEvent {
     sourceRepositoryId: row.sourceRepositoryId,
     branchArrival: row.branchArrival,
     isPlaced: row.isPlaced,
+    isBranchToldAgain: row.isBranchToldAgain,
     source: row.source,
     event: toEvent(row),
   };

@@ -8,18 +8,19 @@ import type { PullRequestName } from "./pull-requests.ts";
 import { newShaBeginsWith } from "./sha-prefix.ts";
 
 /**
- * The 40-digit hashes that begin with `shortSha`, of the commits that recorded pushes to a repository came to: at most two,
- * which is one too many to know which is meant (rule 12).
+ * The 40-digit hashes that begin with `shortSha`, of the commits that recorded pushes to a repository came to, or only those
+ * to one of its branches (`name` null: to any ref): at most two, which is one too many to know which is meant (rule 12).
  */
 export async function findCommitsByPrefix(
   db: Database,
-  repositoryId: string,
+  { repositoryId, name }: { readonly repositoryId: string; readonly name: string | null },
   shortSha: string,
 ): Promise<readonly string[]> {
+  const ofRef = name === null ? db.sql`` : db.sql`AND ref_kind = 'branch' AND ref_name = ${name}`;
   const rows = await db.sql<{ newSha: string }[]>`
     SELECT DISTINCT new_sha FROM sluice.events
     WHERE ${newShaBeginsWith(db, shortSha)} AND length(new_sha) = 40
-      AND repository_id = ${repositoryId} AND kind = 'push'
+      AND repository_id = ${repositoryId} AND kind = 'push' ${ofRef}
     LIMIT 2`;
   return rows.map(({ newSha }) => newSha);
 }

@@ -1,3 +1,5 @@
+import type postgres from "postgres";
+
 import type { Database } from "./client.ts";
 
 /** A repository as a delivery of one integration names it. */
@@ -5,6 +7,8 @@ export interface SeenRepository {
   readonly integrationId: string;
   readonly uuid: string;
   readonly fullName: string;
+  /** When what names it so was received, RFC 3339: a later name stays. Absent: it is its name now. */
+  readonly receivedAt?: string;
 }
 
 /** A repository with its present name, locked. */
@@ -32,7 +36,7 @@ export async function lockKnownRepositories(
   return new Map(rows.map((row) => [repositoryKey(row), row]));
 }
 
-/** Whether these repositories are all known, under the names that the deliveries say. */
+/** Whether these repositories are all known, under the names that the deliveries say last. */
 export function areSettled(
   known: ReadonlyMap<string, LockedRepository>,
   seen: readonly SeenRepository[],
@@ -42,30 +46,43 @@ export function areSettled(
 
 /**
  * Makes or renames the repositories that deliveries name, and locks each until the transaction ends. The caller holds
- * the locks of those that are known.
+ * the locks of those that are known. `updated_at` is when the name was received that stands: a delivery that waited
+ * somewhere while another one told of a rename does not undo that (rule 11).
  */
 export async function lockSeenRepositories(db: Database, seen: readonly SeenRepository[]): Promise<void> {
   const latest = latestNames(seen);
-  const integrationIds = latest.map((repository) => repository.integrationId);
-  const uuids = latest.map((repository) => repository.uuid);
-  const fullNames = latest.map((repository) => repository.fullName);
-  await adoptUnseenRepositories(db, integrationIds, uuids, fullNames);
+  const named = db.sql`unnest(
+      ${latest.map((repository) => repository.integrationId)}::uuid[],
+      ${latest.map((repository) => repository.uuid)}::text[],
+      ${latest.map((repository) => repository.fullName)}::text[],
+      ${latest.map((repository) => repository.receivedAt ?? null)}::text[]
+    ) AS named (integration_id, uuid, full_name, received_at)`;
+  await adoptUnseenRepositories(db, named);
   await db.sql`
-    INSERT INTO sluice.repositories (integration_id, uuid, full_name)
-    SELECT * FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[])
+    INSERT INTO sluice.repositories (integration_id, uuid, full_name, updated_at)
+    SELECT integration_id, uuid, full_name, ${nameTime(db)} FROM ${named}
     ON CONFLICT (integration_id, uuid) DO NOTHING`;
   await lockKnownRepositories(db, latest);
   await db.sql`
-    UPDATE sluice.repositories SET full_name = seen.full_name, updated_at = now()
-    FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
-    WHERE repositories.integration_id = seen.integration_id AND repositories.uuid = seen.uuid
-      AND repositories.full_name <> seen.full_name`;
+    UPDATE sluice.repositories SET full_name = named.full_name, updated_at = ${nameTime(db)}
+    FROM ${named}
+    WHERE repositories.integration_id = named.integration_id AND repositories.uuid = named.uuid
+      AND repositories.full_name <> named.full_name AND repositories.updated_at <= ${nameTime(db)}`;
 }
 
-/** Each repository once, in one order everywhere; the last name of a batch is the newest. */
+function nameTime(db: Database): postgres.Fragment {
+  return db.sql`coalesce(received_at::timestamptz, now())`;
+}
+
+/** Each repository once, in one order everywhere, by the name of a batch that was received last. */
 function latestNames(seen: readonly SeenRepository[]): SeenRepository[] {
-  const latest = new Map(seen.map((repository) => [repositoryKey(repository), repository]));
+  const byTime = seen.toSorted((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))));
+  const latest = new Map(byTime.map((repository) => [repositoryKey(repository), repository]));
   return [...latest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, repository]) => repository);
+}
+
+function timeOf({ receivedAt }: SeenRepository): number {
+  return receivedAt === undefined ? Infinity : Date.parse(receivedAt);
 }
 
 export function repositoryKey(repository: { readonly integrationId: string; readonly uuid: string }): string {
@@ -76,26 +93,21 @@ export function repositoryKey(repository: { readonly integrationId: string; read
  * A target may name a repository before any delivery came: the first delivery tells its uuid. Where the uuid is known
  * under another name already (a rename), the targets move to that row instead.
  */
-async function adoptUnseenRepositories(
-  db: Database,
-  integrationIds: readonly string[],
-  uuids: readonly string[],
-  fullNames: readonly string[],
-): Promise<void> {
-  const unseen = await db.sql<{ id: string; uuid: string; knownId: string | null }[]>`
-    SELECT unseen.id, seen.uuid, known.id AS known_id
-    FROM unnest(${integrationIds}::uuid[], ${uuids}::text[], ${fullNames}::text[]) AS seen (integration_id, uuid, full_name)
+async function adoptUnseenRepositories(db: Database, named: postgres.Fragment): Promise<void> {
+  const unseen = await db.sql<{ id: string; uuid: string; namedAt: string; knownId: string | null }[]>`
+    SELECT unseen.id, named.uuid, ${nameTime(db)} AS named_at, known.id AS known_id
+    FROM ${named}
     JOIN sluice.repositories AS unseen
-      ON unseen.integration_id = seen.integration_id
-      AND lower(unseen.full_name) = lower(seen.full_name)
+      ON unseen.integration_id = named.integration_id
+      AND lower(unseen.full_name) = lower(named.full_name)
       AND unseen.uuid IS NULL
     LEFT JOIN sluice.repositories AS known
-      ON known.integration_id = seen.integration_id AND known.uuid = seen.uuid
+      ON known.integration_id = named.integration_id AND known.uuid = named.uuid
     ORDER BY unseen.id
     FOR UPDATE OF unseen`;
   for (const row of unseen) {
     if (row.knownId === null) {
-      await db.sql`UPDATE sluice.repositories SET uuid = ${row.uuid}, updated_at = now() WHERE id = ${row.id}`;
+      await db.sql`UPDATE sluice.repositories SET uuid = ${row.uuid}, updated_at = ${row.namedAt} WHERE id = ${row.id}`;
     } else {
       await db.sql`UPDATE sluice.targets SET repository_id = ${row.knownId}, updated_at = now() WHERE repository_id = ${row.id}`;
       await db.sql`DELETE FROM sluice.repositories WHERE id = ${row.id}`;

@@ -42,6 +42,8 @@ export interface TriggerRow extends TriggerIdentity {
   readonly refName: string;
   readonly position: number;
   readonly awaitsPush: boolean;
+  /** Of a module's tracked trigger; else null. */
+  readonly moduleVersion: string | null;
   /** `outdated` however long ago. */
   readonly standing: BranchTrigger["standing"];
   /** As `isDuplicate` asks for it. */
@@ -74,7 +76,7 @@ export async function findTriggersOfCommits(
     ) AS wanted (target_id, run_type, commit_sha)
     CROSS JOIN LATERAL (
       SELECT id, event_id, target_id, run_type, commit_sha, branch_arrival, repository_id, source_repository_id, ref_name,
-             position, awaits_push, ${standing(db)} AS standing
+             position, awaits_push, module_version, ${standing(db)} AS standing
       FROM sluice.triggers
       WHERE triggers.target_id = wanted.target_id AND triggers.run_type = wanted.run_type
         AND triggers.commit_sha = wanted.commit_sha
@@ -134,7 +136,9 @@ export async function takeOverTriggers(db: Database, pushes: readonly ArrivedPus
     )
     UPDATE sluice.triggers
     SET branch_arrival = taken.branch_arrival, position = taken.position, awaits_push = false, updated_at = now()
-    FROM taken WHERE triggers.id = taken.id`;
+    FROM taken
+    -- The array leads to the rows by their key, however many there are said to be.
+    WHERE triggers.id = taken.id AND triggers.id = ANY(ARRAY(SELECT id FROM taken))`;
 }
 
 /** Inserts triggers, each with its first line of history. `actor`: the person who made them, else the stage of ours. */

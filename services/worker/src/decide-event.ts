@@ -2,11 +2,12 @@ import { assertNever } from "@sluice/domain/assert-never";
 import type { ChangedFiles } from "@sluice/domain/changed-files";
 import {
   decide,
+  type DecideContext,
   decideWithoutTargets,
   decisionNeedsFiles,
   decisionNeedsVersion,
 } from "@sluice/domain/decide";
-import type { PushEvent } from "@sluice/domain/event";
+import type { Event, PushEvent } from "@sluice/domain/event";
 import { limitTriggers, type TargetDecision } from "@sluice/domain/run-limit";
 import type { Target } from "@sluice/domain/target";
 import type { PendingEvent } from "@sluice/store/pending-events";
@@ -55,13 +56,17 @@ export function pushNeedsBitbucket(
 
 /**
  * Whether the place of a push is not known, and matters: tracked triggers have an order, and a proposed one must not be made
- * for a branch that has moved on or is gone.
+ * for a branch that has moved on or is gone. Where nobody tracks it, a deletion comes last as a rule: Bitbucket is asked
+ * about one only if a push was told again, by which the branch may have been made again.
  */
-export function needsHead({ event, isPlaced }: PendingEvent, targets: readonly Target[]): boolean {
+export function needsHead(
+  { event, isPlaced, isBranchToldAgain }: PendingEvent,
+  targets: readonly Target[],
+): boolean {
   if (event.kind !== "push" || isPlaced) return false;
+  const mayRunLast = event.newSha !== null || isBranchToldAgain;
   return targets.some(
-    ({ trackedBranch, state }) =>
-      trackedBranch === event.refName || (event.newSha !== null && state === "active"),
+    ({ trackedBranch, state }) => trackedBranch === event.refName || (mayRunLast && state === "active"),
   );
 }
 
@@ -77,19 +82,25 @@ export function decideEvent(input: {
   const { pending, targets, files, commitSha, baselineOf } = input;
   const { event } = pending;
   const whole = decideWithoutTargets(event, targets.length);
-  if (whole !== null || event.kind !== "push") {
-    return { pending, commitSha, decisions: whole === null ? [] : [{ targetId: null, decision: whole }] };
-  }
-  const decisions = targets.map((target) => ({
-    targetId: target.id,
-    decision: decide({
-      event,
-      target,
-      files: files.get(target.id) ?? null,
-      isBaseline: baselineOf?.has(target.id) ?? false,
-    }),
+  if (whole !== null) return { pending, commitSha, decisions: [{ targetId: null, decision: whole }] };
+  const decisions = decideTargets(event, targets, ({ id }) => ({
+    files: files.get(id) ?? null,
+    pullRequest: null,
+    isBaseline: baselineOf?.has(id) ?? false,
   }));
   return { pending, commitSha, decisions };
+}
+
+/** What an event means for each target, by what is known of it for that one. */
+export function decideTargets(
+  event: Event,
+  targets: readonly Target[],
+  contextOf: (target: Target) => DecideContext,
+): TargetDecision[] {
+  return targets.map((target) => ({
+    targetId: target.id,
+    decision: decide(event, target, contextOf(target)),
+  }));
 }
 
 /** The same event, if it makes at most so many triggers; one that would make more makes none (rule 30). */

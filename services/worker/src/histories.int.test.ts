@@ -311,7 +311,7 @@ test(
         const inOrder = await tell(history, told, [handlePending]);
         expect(await tell(history, shuffled, eventsBetween ? [handlePending] : [])).toEqual(inOrder);
       }),
-      { numRuns: 12, seed: 20_261_124, endOnFailure: true },
+      { numRuns: 20, seed: 20_261_124, endOnFailure: true },
     );
   },
 );
@@ -334,7 +334,7 @@ test(
           expect(commits.at(-1)).toBe(inTime.at(-1));
         }
       }),
-      { numRuns: 12, seed: 20_261_124, endOnFailure: true },
+      { numRuns: 20, seed: 20_261_124, endOnFailure: true },
     );
   },
 );

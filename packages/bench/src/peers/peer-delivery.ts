@@ -43,7 +43,7 @@ export type TriggerDecision = Extract<Decision, { readonly outcome: "trigger" }>
 
 /** The decision of our domain, without asking Bitbucket. @throws Error when it is not to run */
 export function decideToRun(event: PushEvent, target: Target): TriggerDecision {
-  const decision = decide({ event, target, files: null });
+  const decision = decide(event, target, { files: null, pullRequest: null });
   if (decision.outcome !== "trigger")
     throw new Error(`a push of the benchmark was decided: ${decision.reason}`);
   return decision;

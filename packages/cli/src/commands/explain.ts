@@ -1,12 +1,14 @@
 import { type Command, InvalidArgumentError } from "commander";
 
 import type { RunCommand } from "../cli-context.ts";
+import { usageInvalid } from "../usage-error.ts";
 
 /** What the command line says. */
 export interface ExplainOptions {
   readonly target?: string;
   readonly limit: number;
   readonly json: boolean;
+  readonly input: boolean;
 }
 
 const HELP = `
@@ -23,7 +25,8 @@ Examples:
   $ sluice explain 'acme/infra#12'
   $ sluice explain 1c2d3e4 --target network
   $ sluice explain 5f0d2c8e-…           the X-Request-UUID of Bitbucket's request history
-  $ sluice explain acme/infra@main --limit 50 --json`;
+  $ sluice explain acme/infra@main --limit 50 --json
+  $ sluice explain acme/infra@main --target network --input`;
 
 const MAX_LIMIT = 100;
 
@@ -39,9 +42,19 @@ export function addExplainCommand(program: Command, run: RunCommand): void {
     .option("--target <name>", "only what it meant for this stack or module")
     .option("--limit <count>", "of the events that are found at most", parseLimit, 10)
     .option("--json", "print JSON", false)
+    .option("--input", "print what a policy is given of the newest event and the target, as JSON", false)
     .addHelpText("after", HELP)
     .action((what: string, options: ExplainOptions) =>
       run(async (context) => {
+        if (options.input) {
+          if (options.target === undefined) {
+            throw usageInvalid(
+              "--input prints what a policy is given of an event and one target: name it by --target <name>",
+            );
+          }
+          const { explainInput } = await import("../explain-input.ts");
+          return explainInput(what, options.target, context);
+        }
         const { explain } = await import("../explain-events.ts");
         return explain(what, options, context);
       }),

@@ -14,7 +14,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushHeaders, pushTo, sendPush, type Endpoint, type PushDelivery } from "./push-delivery.ts";
+import { pushTo, sendWebhook, webhookHeaders, type Endpoint, type PushDelivery } from "./push-delivery.ts";
 import { pauseWrites } from "./write-pause.ts";
 
 const SHORT_DRAIN = { SLUICE_DRAIN_TIMEOUT_MS: "2000" };
@@ -55,7 +55,7 @@ describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 120_000 }
 
     async function sendBy(endpoint: Endpoint, ...deliveries: readonly PushDelivery[]): Promise<void> {
       for (const delivery of deliveries) {
-        expect(await sendPush(endpoint, delivery)).toEqual(ACCEPTED);
+        expect(await sendWebhook(endpoint, delivery)).toEqual(ACCEPTED);
         sent.push(delivery);
       }
     }
@@ -76,7 +76,7 @@ describe.each(choices)("SIGTERM, with the queue on $queue", { timeout: 120_000 }
       // On a branch that nobody tracks: a push of it that is lost keeps nothing waiting.
       const refused = pushTo(infra, "lost");
       await expect
-        .poll(() => sendPush(installation.endpoint(ingress), refused), WAIT)
+        .poll(() => sendWebhook(installation.endpoint(ingress), refused), WAIT)
         .toEqual({ status: null, retryAfter: null });
       expect(await slow.finish()).toEqual({ status: 202, connection: "close" });
       expect(await ended).toEqual(STOPPED);
@@ -130,7 +130,7 @@ async function beginRequest({ url, secret }: Endpoint, { requestId, body }: Push
   const outgoing = request(url, {
     method: "POST",
     headers: {
-      ...pushHeaders(requestId),
+      ...webhookHeaders(requestId, "repo:push"),
       "Content-Type": "application/json",
       "Content-Length": String(body.byteLength),
       "X-Hub-Signature": signBody(body, secret),

@@ -11,7 +11,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
+import { pushTo, sendWebhook, type PushDelivery } from "./push-delivery.ts";
 
 const BURST = 300;
 /** Under way at once: less than what is left of the burst when the ingress is killed, however slowly its end is noticed. */
@@ -56,7 +56,7 @@ describe.each(choices)("an ingress, with the queue on $queue", { timeout: 120_00
       const ingress = await installation.start("ingress");
       let answers = 0;
       const sendOne = async (delivery: PushDelivery): Promise<void> => {
-        const { status } = await sendPush(installation.endpoint(ingress), delivery);
+        const { status } = await sendWebhook(installation.endpoint(ingress), delivery);
         (status === 202 ? accepted : unanswered).push(delivery);
         answers += 1;
         if (answers === killedAfter) await ingress.kill();
@@ -75,7 +75,7 @@ describe.each(choices)("an ingress, with the queue on $queue", { timeout: 120_00
     test("and what had no answer sent again: everything is recorded and decided once", async () => {
       const [ingress] = await Promise.all([installation.start("ingress"), installation.start("worker")]);
       const endpoint = installation.endpoint(ingress);
-      for (const delivery of unanswered) expect(await sendPush(endpoint, delivery)).toEqual(ACCEPTED);
+      for (const delivery of unanswered) expect(await sendWebhook(endpoint, delivery)).toEqual(ACCEPTED);
       await expectWrittenOnce(installation, [...accepted, ...unanswered]);
     });
   });

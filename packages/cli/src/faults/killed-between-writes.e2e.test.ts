@@ -10,7 +10,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
+import { pushTo, sendWebhook, type PushDelivery } from "./push-delivery.ts";
 import type { ServiceProcess } from "./service-process.ts";
 import { pauseWrites, type PausePoint } from "./write-pause.ts";
 import { countOpenJobs, NO_OPEN_JOBS } from "./written-rows.ts";
@@ -50,7 +50,7 @@ describe.each(choices)("a worker, with the queue on $queue", { timeout: 90_000 }
     });
 
     async function sendAccepted(delivery: PushDelivery): Promise<void> {
-      expect(await sendPush(installation.endpoint(ingress), delivery)).toEqual(ACCEPTED);
+      expect(await sendWebhook(installation.endpoint(ingress), delivery)).toEqual(ACCEPTED);
       sent.push(delivery);
     }
 

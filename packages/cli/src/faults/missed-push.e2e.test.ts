@@ -11,7 +11,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushTo, sendPush } from "./push-delivery.ts";
+import { pushTo, sendWebhook } from "./push-delivery.ts";
 
 const choices = await listQueueChoices(inject("redisUrl"));
 
@@ -59,7 +59,7 @@ describe.each(choices)("with the queue on $queue", { timeout: 120_000 }, (choice
       const ingress = await installation.start("ingress");
       await installation.start("worker", { SWEEP_GRACE_SECONDS: "1" });
       const told = pushTo(repository(), "main");
-      expect(await sendPush(installation.endpoint(ingress), told)).toEqual(ACCEPTED);
+      expect(await sendWebhook(installation.endpoint(ingress), told)).toEqual(ACCEPTED);
       await expect.poll(listTriggers, WAIT).toHaveLength(1);
       const isSwept = async () => {
         const { sweptAt } = (JSON.parse((await sweep()).out) as { sweptAt: string | null }[])[0]!;
@@ -77,7 +77,7 @@ describe.each(choices)("with the queue on $queue", { timeout: 120_000 }, (choice
       ];
       await expect.poll(listTriggers, WAIT).toEqual(both);
 
-      expect(await sendPush(installation.endpoint(again), missed)).toEqual(ACCEPTED);
+      expect(await sendWebhook(installation.endpoint(again), missed)).toEqual(ACCEPTED);
       const isDecided = () => installation.store.sql`
         SELECT reason FROM sluice.decisions
         JOIN sluice.events ON events.id = event_id JOIN sluice.deliveries ON deliveries.id = delivery_id

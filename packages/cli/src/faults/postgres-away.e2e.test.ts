@@ -18,7 +18,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { probe, pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
+import { probe, pushTo, sendWebhook, type PushDelivery } from "./push-delivery.ts";
 import type { ServiceProcess } from "./service-process.ts";
 import { pauseWrites } from "./write-pause.ts";
 import { countWritten } from "./written-rows.ts";
@@ -49,7 +49,7 @@ describe.skipIf(onRedis!.isSkipped)("Postgres, with the queue on Redis", { timeo
     await servers.dispose();
   });
 
-  const send = (delivery: PushDelivery) => sendPush(installation.endpoint(ingress), delivery);
+  const send = (delivery: PushDelivery) => sendWebhook(installation.endpoint(ingress), delivery);
   const probeUnknown = () => probe(installation.endpoint(ingress, "nobody"));
 
   async function expectBurstAccepted(): Promise<void> {

@@ -3,16 +3,22 @@ import { randomUUID } from "node:crypto";
 
 import { signBody } from "@sluice/bitbucket/signature";
 import type { PushResult, Repository } from "@sluice/simulator/repository";
+import type { WebhookEvent } from "@sluice/simulator/webhook-delivery";
 
 /** "Within two seconds" is what is promised; the rest is for a busy machine to notice it. */
 const ANSWER_LIMIT_MS = 4_000;
 
-/** One delivery of `repo:push`, the same bytes and the same `X-Request-UUID` however often it is sent. */
-export interface PushDelivery {
+/** One delivery of any event, the same bytes and the same `X-Request-UUID` however often it is sent. */
+export interface WebhookDelivery {
   readonly requestId: string;
+  readonly eventKey: string;
+  readonly body: Buffer;
+}
+
+/** One delivery of `repo:push`. */
+export interface PushDelivery extends WebhookDelivery {
   /** `workspace/slug`. */
   readonly repository: string;
-  readonly body: Buffer;
   /** The branches that moved, and where to. */
   readonly changes: readonly { readonly branch: string; readonly sha: string }[];
 }
@@ -30,12 +36,18 @@ export function pushTo(repository: Repository, ...branches: readonly string[]): 
 }
 
 function toDelivery(repository: Repository, { webhooks, changes }: PushResult): PushDelivery {
+  const [webhook] = webhooks;
+  if (webhook === undefined) throw new Error("Bitbucket tells every push");
   return {
-    requestId: randomUUID(),
+    ...deliveryOf(webhook),
     repository: repository.fullName,
-    body: Buffer.from(JSON.stringify(webhooks[0]?.body)),
     changes: changes.map(({ name, new: now }) => ({ branch: name, sha: now?.commit.hash ?? "" })),
   };
+}
+
+/** A webhook as Bitbucket delivers it. */
+export function deliveryOf({ eventKey, body }: WebhookEvent): WebhookDelivery {
+  return { requestId: randomUUID(), eventKey, body: Buffer.from(JSON.stringify(body)) };
 }
 
 /** Where an ingress takes the deliveries of one integration, and the secret that signs them. */
@@ -45,8 +57,11 @@ export interface Endpoint {
 }
 
 /** Sends a delivery once. @throws TimeoutError when there is no answer within the limit. */
-export function sendPush(endpoint: Endpoint, { requestId, body }: PushDelivery): Promise<Answer> {
-  return post(endpoint, body, pushHeaders(requestId));
+export function sendWebhook(
+  endpoint: Endpoint,
+  { requestId, eventKey, body }: WebhookDelivery,
+): Promise<Answer> {
+  return post(endpoint, body, webhookHeaders(requestId, eventKey));
 }
 
 /** Whether an ingress knows an integration, without leaving anything: 400 (no event key) = it does, 401 = it does not. */
@@ -54,8 +69,8 @@ export function probe(endpoint: Endpoint): Promise<Answer> {
   return post(endpoint, Buffer.from("{}"), {});
 }
 
-export function pushHeaders(requestId: string): Readonly<Record<string, string>> {
-  return { "X-Event-Key": "repo:push", "X-Request-UUID": requestId, "X-Attempt-Number": "1" };
+export function webhookHeaders(requestId: string, eventKey: string): Readonly<Record<string, string>> {
+  return { "X-Event-Key": eventKey, "X-Request-UUID": requestId, "X-Attempt-Number": "1" };
 }
 
 async function post(

@@ -17,7 +17,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
+import { pushTo, sendWebhook, type PushDelivery } from "./push-delivery.ts";
 import type { ServiceProcess } from "./service-process.ts";
 
 const BURST = 20;
@@ -49,7 +49,7 @@ describe.each(choices)("the server of a queue on $queue", { timeout: 90_000 }, (
 
     const aBurst = () => Array.from({ length: BURST }, () => pushTo(repository, "main", "feature"));
 
-    const send = (delivery: PushDelivery) => sendPush(installation.endpoint(ingress), delivery);
+    const send = (delivery: PushDelivery) => sendWebhook(installation.endpoint(ingress), delivery);
 
     /** Sends all at once, each once. */
     const sendAll = (deliveries: readonly PushDelivery[]) => Promise.all(deliveries.map(send));

@@ -13,7 +13,7 @@ import {
   type FaultServers,
   type Installation,
 } from "./installation.ts";
-import { pushTo, sendPush, type PushDelivery } from "./push-delivery.ts";
+import { pushTo, sendWebhook, type PushDelivery } from "./push-delivery.ts";
 import type { ServiceProcess } from "./service-process.ts";
 import { slowWrites } from "./write-pause.ts";
 import {
@@ -79,7 +79,7 @@ describe.each(choices)("two workers, with the queue on $queue", { timeout: 120_0
       deliveries: readonly PushDelivery[],
     ): Promise<void> {
       const endpoint = installation.endpoint(by);
-      const answers = await Promise.all(deliveries.map((delivery) => sendPush(endpoint, delivery)));
+      const answers = await Promise.all(deliveries.map((delivery) => sendWebhook(endpoint, delivery)));
       expect(answers).toEqual(deliveries.map(() => ACCEPTED));
     }
 

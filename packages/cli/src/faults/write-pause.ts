@@ -11,17 +11,21 @@ export interface PausePoint {
     | "delivery_bodies"
     | "repositories"
     | "branches"
+    | "pull_requests"
     | "events"
     | "triggers"
     | "trigger_history"
-    | "decisions";
-  readonly after: "insert" | "update of decided_at" | "commit";
+    | "decisions"
+    | "commit_pull_requests";
+  readonly after: "insert" | "update of decided_at" | "update of state" | "commit";
 }
 
 /** A pause that is in force. */
 export interface WritePause {
   /** Whether a transaction stands in it. */
   isReached(): Promise<boolean>;
+  /** Cuts the connections whose transactions stand in it. @returns how many there were */
+  cut(): Promise<number>;
   /** Lets go who stands in it, waits until they are gone or done, and takes the pause away. */
   end(): Promise<void>;
 }
@@ -48,6 +52,12 @@ export async function pauseWrites(url: string, { table, after }: PausePoint): Pr
       const waiting =
         await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = ${LOCK} AND NOT granted`;
       return waiting.length > 0;
+    },
+    async cut() {
+      const connections = await sql`
+        SELECT pg_terminate_backend(pid) FROM pg_locks
+        WHERE locktype = 'advisory' AND objid = ${LOCK} AND NOT granted`;
+      return connections.length;
     },
     async end() {
       await sql`SELECT pg_advisory_unlock(${LOCK})`;

@@ -6,7 +6,7 @@ import { allQueues } from "@sluice/queue/queues";
 import type { Store } from "@sluice/store/client";
 import { findDeliveryBody } from "@sluice/store/delivery-bodies";
 
-import type { PushDelivery } from "./push-delivery.ts";
+import type { PushDelivery, WebhookDelivery } from "./push-delivery.ts";
 
 /** One delivery: its identity and its bytes. */
 export interface WrittenDelivery {
@@ -16,7 +16,7 @@ export interface WrittenDelivery {
 }
 
 /** Deliveries as they have to be recorded, each once. */
-export function deliveriesOf(sent: readonly PushDelivery[]): readonly WrittenDelivery[] {
+export function deliveriesOf(sent: readonly WebhookDelivery[]): readonly WrittenDelivery[] {
   return sent
     .map(({ requestId, body }) => ({ requestId, outcome: "events", bodyHash: sha256(body) }))
     .toSorted((a, b) => (a.requestId < b.requestId ? -1 : 1));
@@ -51,13 +51,17 @@ export function decisionsOf(sent: readonly PushDelivery[], targetsOf: TargetsOf)
 }
 
 /**
- * Every decision with the trigger that it made and that trigger's history. A decision without its trigger, a trigger
- * without its decision or history, or a second one of any of them makes a line that `decisionsOf` does not have. That a
- * newer push superseded a proposed trigger is left out.
+ * Every decision with the trigger that it made and how that began. A decision without its trigger, a trigger without its
+ * decision or history, or a second one of any of them makes a line that `decisionsOf` does not have. What became of a
+ * trigger later, which its history gives a reason for, is left out.
  */
 export async function readDecisions(store: Store): Promise<readonly string[]> {
   const rows = await store.sql<{ line: string }[]>`
-    SELECT coalesce(events.ref_name || '@' || events.new_sha, 'no event') || ' → '
+    SELECT coalesce(
+          events.ref_name || '@' || events.new_sha,
+          '#' || events.pull_request_number || ' ' || events.action || ' at ' || events.new_sha,
+          'no event'
+        ) || ' → '
         || coalesce(targets.name, 'no target') || ': ' || coalesce(decisions.reason, 'no decision')
         || coalesce(' ' || triggers.run_type, '') || coalesce(', ' || history.states, '')
         || CASE WHEN triggers.commit_sha <> events.new_sha THEN ', at another commit' ELSE '' END AS line
@@ -67,9 +71,24 @@ export async function readDecisions(store: Store): Promise<readonly string[]> {
     LEFT JOIN sluice.targets ON targets.id = coalesce(decisions.target_id, triggers.target_id)
     LEFT JOIN LATERAL (
       SELECT string_agg(state, ' ' ORDER BY at) AS states FROM sluice.trigger_history
-      WHERE trigger_id = triggers.id AND state <> 'superseded'
+      WHERE trigger_id = triggers.id AND note IS NULL
     ) AS history ON true`;
   return rows.map(({ line }) => line).toSorted();
+}
+
+/** What became of every trigger, in the order of claiming, target by target; of proposed ones also their pull requests. */
+export async function readTriggers(store: Store): Promise<readonly string[]> {
+  const rows = await store.sql<{ line: string }[]>`
+    SELECT targets.name || ': ' || run_type || ' ' || commit_sha || ' ' || triggers.state
+        || CASE WHEN awaits_push THEN ', push awaited' ELSE '' END || coalesce(links.numbers, '') AS line
+    FROM sluice.triggers JOIN sluice.targets ON targets.id = target_id
+    LEFT JOIN LATERAL (
+      SELECT string_agg(', #' || number, '' ORDER BY number) AS numbers FROM sluice.commit_pull_requests AS link
+      WHERE link.repository_id = triggers.repository_id AND link.commit_sha = triggers.commit_sha
+        AND run_type = 'proposed'
+    ) AS links ON true
+    ORDER BY targets.name, position, triggers.id`;
+  return rows.map(({ line }) => line);
 }
 
 /** Deliveries that are recorded and events that are decided; for polling. */

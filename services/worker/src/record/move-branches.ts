@@ -58,14 +58,7 @@ export async function moveBranches(
   }
   const recoveredIds: string[] = [];
   for (const branch of branches.values()) recoveredIds.push(...(await rearrangeStored(tx, branch)));
-  const placed = new Map(
-    [...branches.values()].flatMap(({ state, ofBatch }) =>
-      [...ofBatch].map(([place, { sequence, branchArrival, isToldAgain }]) => [
-        place,
-        { sequence, branchArrival, isToldAgain, isPlaced: state?.chain !== "unsure" },
-      ]),
-    ),
-  );
+  const placed = new Map([...branches.values()].flatMap(placesOf));
   return {
     events: events.map((event, place) => ({ ...event, ...placed.get(place) })),
     moved: [...branches.values()].flatMap(({ name, state }) =>
@@ -76,6 +69,17 @@ export async function moveBranches(
     ),
     recoveredIds,
   };
+}
+
+/** What the batch's events of a branch are told, by their places. */
+function placesOf({ state, stored, ofBatch }: BranchInMotion) {
+  const isPlaced = state?.chain !== "unsure";
+  const pushes = [...(stored ?? []).map(({ now }) => now), ...ofBatch.values()];
+  const hasToldAgain = !isPlaced && pushes.some(({ isToldAgain }) => isToldAgain);
+  return [...ofBatch].map(([place, { sequence, branchArrival, isToldAgain, change }]) => {
+    const isBranchToldAgain = hasToldAgain && change === "deleted";
+    return [place, { sequence, branchArrival, isToldAgain, isPlaced, isBranchToldAgain }] as const;
+  });
 }
 
 async function moveBranch(

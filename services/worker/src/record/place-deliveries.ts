@@ -121,6 +121,7 @@ function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Loo
       sourceRepositoryId: idOf(event.kind === "pull_request" ? event.pullRequest.source.repository : null),
       branchArrival: null,
       isPlaced: true,
+      isBranchToldAgain: false,
       isToldAgain: false,
       receivedAt,
       hookId,
@@ -144,10 +145,14 @@ function toFound({ raw, events }: ReadDelivery): FoundEvent[] {
 }
 
 /** Of a pull request also that of its source, which may be a fork. */
-function repositoriesOf({ raw: { integrationId }, event }: FoundEvent) {
+function repositoriesOf({ raw: { integrationId, receivedAt }, event }: FoundEvent) {
   if (event.kind === "unsupported") return [];
   const source = event.kind === "pull_request" ? event.pullRequest.source.repository : null;
-  return [event.repository, ...(source === null ? [] : [source])].map((one) => ({ integrationId, ...one }));
+  return [event.repository, ...(source === null ? [] : [source])].map((one) => ({
+    integrationId,
+    receivedAt,
+    ...one,
+  }));
 }
 
 function branchOf({ raw: { integrationId }, event }: FoundEvent) {

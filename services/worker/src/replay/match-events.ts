@@ -42,6 +42,7 @@ function toPending(delivery: RecordedDelivery, stored: RecordedEvent, event: Eve
     branchArrival,
     // It was decided: so it has its place, whatever is open on its branch by now.
     isPlaced: true,
+    isBranchToldAgain: false,
     source,
     event,
   };

@@ -9,6 +9,7 @@ const tracked: Decision = { outcome: "trigger", runType: "tracked", reason: "tri
 const proposed: Decision = { ...tracked, runType: "proposed" };
 const outside: Decision = { outcome: "ignore", reason: "outside_project_root", evidence: {} };
 const held: Decision = { outcome: "hold", runType: "tracked", reason: "held", evidence: {} };
+const baseline: Decision = { outcome: "ignore", reason: "baseline", evidence: {} };
 const NOTHING = { takenBack: [], written: [], ended: [], outlived: [] };
 
 /** The decision of the target `network`, as it was. */
@@ -55,6 +56,10 @@ test.each([
   ["what is held", was(held), held],
 ])("%s that would be decided alike stays", (_, before, now) => {
   expect(plan(before, now)).toEqual(NOTHING);
+});
+
+test("a baseline stays one, also when a later sweep has seen the target (rule 34)", () => {
+  expect(plan(was(baseline), tracked)).toEqual(NOTHING);
 });
 
 test.each([outside, held, proposed])("a trigger that nobody has had ends when it would be %o", (now) => {

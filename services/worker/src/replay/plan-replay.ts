@@ -22,9 +22,10 @@ export interface ReplayPlan {
 
 /**
  * Compares what was decided of an event with what is decided now. What stays as it is: what would be decided alike, since a
- * trigger is made once; what a person settled (rule 17); a decision whose trigger a scheduler has had, or has ended, since
- * that cannot be undone; and one of what is no target of the repository any more. What would run now is written anew even
- * where it did not before: whether it is a duplicate, or stale, is found out then.
+ * trigger is made once; what a person settled (rule 17); a baseline, which never runs (rule 34), although the next sweep
+ * has the target begin later; a decision whose trigger a scheduler has had, or has ended, since that cannot be undone; and
+ * one of what is no target of the repository any more. What would run now is written anew even where it did not before:
+ * whether it is a duplicate, or stale, is found out then.
  */
 export function planReplay(input: {
   readonly before: readonly DecisionReport[];
@@ -56,7 +57,7 @@ export function planReplay(input: {
 
 function keeps(before: DecisionReport, now: Decision | undefined): boolean {
   if (now === undefined) return before.target !== null;
-  if (before.evidence.resolvedBy !== undefined) return true;
+  if (before.evidence.resolvedBy !== undefined || before.reason === "baseline") return true;
   const runType = now.outcome === "ignore" ? null : now.runType;
   const isAlike =
     before.outcome === now.outcome && before.reason === now.reason && before.runType === runType;

@@ -2,10 +2,10 @@
 import type { BitbucketClient } from "@sluice/bitbucket/client";
 import { AppError } from "@sluice/domain/app-error";
 import type { ChangedFiles } from "@sluice/domain/changed-files";
-import { ignore } from "@sluice/domain/decide";
 import { decideOldNews, pullRequestEvidence } from "@sluice/domain/decide-pull-request";
 import type { PullRequestEvent, PullRequestSource } from "@sluice/domain/event";
 import { forkOf } from "@sluice/domain/fork";
+import { ignore } from "@sluice/domain/ignore";
 import type { PullRequestState } from "@sluice/domain/pull-request";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
@@ -72,7 +72,7 @@ export async function findHead(
     store,
     clientOf,
   }: Pick<PullRequestResolution, "pending" | "event" | "store" | "clientOf">,
-  { sha, repository }: PullRequestSource,
+  { sha, repository, branch: name }: PullRequestSource,
 ): Promise<string | null> {
   if (sha === null || !isShort(sha)) return sha;
   const repositories = [
@@ -80,7 +80,8 @@ export async function findHead(
     ...(forkOf(event) === null || repository === null ? [] : [repository]),
   ];
   const { sourceRepositoryId: repositoryId, integrationId } = pending;
-  return expandSha({ sha, repositoryId, repositories, store, clientOf: () => clientOf(integrationId) });
+  const branch = repositoryId === null ? null : { repositoryId, name };
+  return expandSha({ sha, branch, repositories, store, clientOf: () => clientOf(integrationId) });
 }
 
 /** What an event means whose head Bitbucket does not know: it has moved on, or never comes. */

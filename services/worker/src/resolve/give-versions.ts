@@ -1,4 +1,5 @@
-import { ignore, type Decision } from "@sluice/domain/decide";
+import type { Decision } from "@sluice/domain/decide";
+import { ignore } from "@sluice/domain/ignore";
 import type { TargetDecision } from "@sluice/domain/run-limit";
 import type { Target } from "@sluice/domain/target";
 

@@ -1,11 +1,6 @@
-import {
-  commandEvidence,
-  commandNeedsFiles,
-  decideCommand,
-  readComment,
-  type CommandQuestion,
-} from "@sluice/domain/comment-command-decision";
-import { ignore } from "@sluice/domain/decide";
+import { commandEvidence, readComment, type CommandFacts } from "@sluice/domain/comment-command-decision";
+import { decisionNeedsFiles } from "@sluice/domain/decide";
+import { ignore } from "@sluice/domain/ignore";
 import type { PullRequestState } from "@sluice/domain/pull-request";
 import type { Store } from "@sluice/store/client";
 import {
@@ -15,7 +10,7 @@ import {
   wasCommentTold,
 } from "@sluice/store/recorded-commits";
 
-import type { DecidedEvent } from "../decide-event.ts";
+import { decideTargets, type DecidedEvent } from "../decide-event.ts";
 import { decideLost, findFiles, findHead, type PullRequestResolution } from "./ask-about-pull-request.ts";
 import { giveVersions } from "./give-versions.ts";
 
@@ -38,15 +33,10 @@ export async function resolveComment(
     const decision = ignore("command_refused", commandEvidence(event, because));
     return { pending, commitSha: null, decisions: [{ targetId: null, decision }] };
   }
-  const head = await findHeadFacts(input);
-  const questions = targets.map((target): CommandQuestion => {
-    return { event, command: meaning.command, target, pullRequest, ...head };
-  });
-  const files = questions.some(commandNeedsFiles) ? await findFiles(input, event) : null;
-  const decisions = questions.map((question) => ({
-    targetId: question.target.id,
-    decision: decideCommand({ ...question, files }),
-  }));
+  const known = { pullRequest, command: { command: meaning.command, ...(await findHeadFacts(input)) } };
+  const needsFiles = targets.some((target) => decisionNeedsFiles(event, target, known));
+  const files = needsFiles ? await findFiles(input, event) : null;
+  const decisions = decideTargets(event, targets, () => ({ ...known, files }));
   if (decisions.every(({ decision }) => decision.outcome === "ignore")) {
     return { pending, commitSha: null, decisions };
   }
@@ -76,7 +66,9 @@ async function isRepeated({ pending, event, repositoryId, store }: PullRequestRe
  * commits that share them could have one approved and the other run.
  */
 async function isAmbiguous(store: Store, repositoryId: string, sha: string): Promise<boolean> {
-  return (await findCommitsByPrefix(store, repositoryId, sha.slice(0, TOLD_DIGITS))).length > 1;
+  return (
+    (await findCommitsByPrefix(store, { repositoryId, name: null }, sha.slice(0, TOLD_DIGITS))).length > 1
+  );
 }
 
 /** Who pushed the present head, and who has approved it since, and still does. */
@@ -86,7 +78,7 @@ async function findHeadFacts({
   pullRequest,
   store,
 }: PullRequestResolution & { readonly pullRequest: PullRequestState }): Promise<
-  Pick<CommandQuestion, "approvals" | "pusherUuid" | "headSeenAt">
+  Omit<CommandFacts, "command">
 > {
   const { number, source, headArrival, reviews } = pullRequest;
   const { sourceRepositoryId } = pending;

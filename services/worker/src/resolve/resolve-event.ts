@@ -91,7 +91,9 @@ async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> 
   const pending = needsHead(input.pending, targets) ? await settlePlace({ ...input, client }) : input.pending;
   if (pending === null) return null;
   const newSha = await expandHead(input, event);
-  const asking = targets.filter((target) => decisionNeedsFiles(event, target) && !baselineOf.has(target.id));
+  const asking = targets.filter((target) =>
+    decisionNeedsFiles(event, target, { pullRequest: null, isBaseline: baselineOf.has(target.id) }),
+  );
   const files = await findAffectedFiles({
     event: { ...event, newSha },
     targets: asking,
@@ -115,13 +117,13 @@ async function resolvePush(input: PushResolution): Promise<DecidedEvent | null> 
 /** Short hashes become 40 digits before anything is keyed on them (rule 12). */
 async function expandHead(
   { pending, store, clientOf }: Resolution,
-  { newSha, repository }: PushEvent,
+  { newSha, repository, refName: name }: PushEvent,
 ): Promise<string | null> {
   if (!isShort(newSha)) return newSha;
   const { repositoryId, integrationId } = pending;
   const sha = await expandSha({
     sha: newSha,
-    repositoryId,
+    branch: repositoryId === null ? null : { repositoryId, name },
     repositories: [repository],
     store,
     clientOf: () => clientOf(integrationId),

@@ -1,13 +1,13 @@
 import { AppError } from "@sluice/domain/app-error";
-import { ignore, type Decision, type Evidence } from "@sluice/domain/decide";
+import type { MergePush } from "@sluice/domain/decide-merge";
 import type { PullRequestEvent } from "@sluice/domain/event";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
-import { findPushOfCommit, listDecisionsOfEvent, type DecisionOfEvent } from "@sluice/store/recorded-commits";
+import { findPushOfCommit, listDecisionsOfEvent } from "@sluice/store/recorded-commits";
 import type { PendingEvent } from "@sluice/store/pending-events";
 import { requestSweeps } from "@sluice/store/sweeps";
 
-import type { DecidedEvent } from "../decide-event.ts";
+import { decideTargets, type DecidedEvent } from "../decide-event.ts";
 
 /** The push of a merge is told at the same time: how long it is waited for before a sweep is asked to look. */
 const PATIENCE_MS = 30_000;
@@ -29,16 +29,13 @@ export async function resolveMerge(input: {
 }): Promise<DecidedEvent> {
   const { pending, event, targets, store } = input;
   const { repositoryId } = pending;
-  const { number, mergeSha, destination } = event.pullRequest;
-  const evidence: Evidence = {
-    pullRequest: { number, action: event.action },
-    ...(mergeSha === null ? {} : { mergeSha }),
-  };
-  const lost = (): DecidedEvent => ({
-    pending,
-    commitSha: null,
-    decisions: targets.map(({ id }) => ({ targetId: id, decision: ignore("stale", evidence) })),
-  });
+  const { mergeSha, destination } = event.pullRequest;
+  const repeat = (byTarget: ReadonlyMap<string | null, MergePush>) =>
+    decideTargets(event, targets, ({ id }) => {
+      const mergePush = byTarget.get(id);
+      return { files: null, pullRequest: null, ...(mergePush === undefined ? {} : { mergePush }) };
+    });
+  const lost = (): DecidedEvent => ({ pending, commitSha: null, decisions: repeat(new Map()) });
   if (repositoryId === null || mergeSha === null) return lost();
   const push = await findPushOfCommit(store, { repositoryId, name: destination.branch }, mergeSha);
   if (push === null) {
@@ -53,23 +50,7 @@ export async function resolveMerge(input: {
   if (!push.isDecided) throw awaited(event, ASK_AGAIN_MS);
   const decisions = await listDecisionsOfEvent(store, push.eventId);
   const byTarget = new Map(decisions.map((decision) => [decision.targetId, decision]));
-  return {
-    pending,
-    commitSha: push.newSha,
-    decisions: targets.map(({ id }) => ({ targetId: id, decision: repeat(byTarget.get(id), evidence) })),
-  };
-}
-
-/** The decision of the push again, but for its run: that is there. */
-function repeat(ofPush: DecisionOfEvent | undefined, merge: Evidence): Decision {
-  // The target was not there when the push was decided.
-  if (ofPush === undefined) return ignore("stale", merge);
-  const { outcome, reason, triggerId } = ofPush;
-  const evidence = { ...ofPush.evidence, ...merge };
-  if (triggerId !== null) return ignore("duplicate", { ...evidence, duplicateOf: { triggerId } });
-  if (outcome !== "ignore" || reason === "triggered" || reason === "held")
-    return ignore("duplicate", evidence);
-  return ignore(reason, evidence);
+  return { pending, commitSha: push.newSha, decisions: repeat(byTarget) };
 }
 
 function awaited({ pullRequest }: PullRequestEvent, afterMs: number): AppError {

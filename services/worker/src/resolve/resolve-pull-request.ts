@@ -1,19 +1,11 @@
-import type { ChangedFiles } from "@sluice/domain/changed-files";
-import { ignore } from "@sluice/domain/decide";
-import {
-  decidePullRequest,
-  type EvaluatedEvent,
-  isEvaluated,
-  pullRequestEvidence,
-  pullRequestNeedsFiles,
-} from "@sluice/domain/decide-pull-request";
+import { decisionNeedsFiles } from "@sluice/domain/decide";
 import type { PullRequestEvent } from "@sluice/domain/event";
 import type { PullRequestState } from "@sluice/domain/pull-request";
-import type { TargetDecision } from "@sluice/domain/run-limit";
+import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import { findPullRequests, pullRequestKey } from "@sluice/store/pull-requests";
 
-import type { DecidedEvent } from "../decide-event.ts";
+import { decideTargets, type DecidedEvent } from "../decide-event.ts";
 import {
   decideLost,
   fetchAgain,
@@ -56,13 +48,12 @@ async function findStored(
 }
 
 async function evaluate(input: PullRequestResolution, pullRequest: PullRequestState): Promise<DecidedEvent> {
-  const { pending, targets } = input;
-  const event = toEvaluated(input.event, pullRequest);
-  const asking = targets.filter(
-    (target) => !input.baselineOf.has(target.id) && pullRequestNeedsFiles(event, target, pullRequest),
-  );
-  const files = asking.length > 0 ? await findFiles(input, event) : null;
-  const decisions = decideAll(input, event, pullRequest, files);
+  const { pending, targets, baselineOf } = input;
+  const event = asPresent(input.event, pullRequest);
+  const known = ({ id }: Target) => ({ pullRequest, isBaseline: baselineOf.has(id) });
+  const needsFiles = targets.some((target) => decisionNeedsFiles(event, target, known(target)));
+  const files = needsFiles ? await findFiles(input, event) : null;
+  const decisions = decideTargets(event, targets, (target) => ({ ...known(target), files }));
   if (decisions.every(({ decision }) => decision.outcome === "ignore")) {
     return { pending, commitSha: null, decisions };
   }
@@ -72,22 +63,6 @@ async function evaluate(input: PullRequestResolution, pullRequest: PullRequestSt
 }
 
 /** What was never seen before is known by now: it has come to where it is. */
-function toEvaluated(event: PullRequestEvent, pullRequest: PullRequestState): EvaluatedEvent {
-  if (event.action === "updated") return { ...event, action: "synchronize", pullRequest };
-  if (!isEvaluated(event)) throw new Error(`pull request events of the kind ${event.action} go another way`);
-  return event;
-}
-
-function decideAll(
-  { targets, baselineOf }: PullRequestResolution,
-  event: EvaluatedEvent,
-  pullRequest: PullRequestState,
-  files: ChangedFiles | null,
-): TargetDecision[] {
-  return targets.map((target) => ({
-    targetId: target.id,
-    decision: baselineOf.has(target.id)
-      ? ignore("baseline", pullRequestEvidence(event))
-      : decidePullRequest({ event, target, pullRequest, files }),
-  }));
+function asPresent(event: PullRequestEvent, pullRequest: PullRequestState): PullRequestEvent {
+  return event.action === "updated" ? { ...event, action: "synchronize", pullRequest } : event;
 }

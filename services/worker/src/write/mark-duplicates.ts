@@ -50,11 +50,22 @@ function findWinner(same: readonly TriggerRow[], trigger: Unnamed): TriggerRow |
   const candidate = toArrival(trigger);
   const standing = same.filter(
     (earlier) =>
-      isDuplicate(toArrival(earlier), candidate, earlier.branch) &&
+      (isDuplicate(toArrival(earlier), candidate, earlier.branch) || isSameRelease(earlier, trigger)) &&
       // What ended with its own branch or pull request comes back for that alone.
       (earlier.standing !== "outdated" || isOfBranch(earlier, trigger)),
   );
   return standing.find(isOfArrival(trigger)) ?? standing[0] ?? null;
+}
+
+/** By a tag that another hook tells too: a tag has no arrival, and it is not kept where tags are. */
+function isSameRelease(earlier: TriggerRow, trigger: Unnamed): boolean {
+  const { moduleVersion } = trigger;
+  return (
+    moduleVersion !== null &&
+    earlier.moduleVersion === moduleVersion &&
+    earlier.branch === null &&
+    isOfBranch(earlier, trigger)
+  );
 }
 
 /** Also of what a person asks for: his comment was then the first to tell of that head, and another report ran it for him. */
