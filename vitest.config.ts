@@ -29,6 +29,8 @@ export default defineConfig({
           globalSetup: ["packages/embedded/src/test-servers.ts"],
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          // What is polled for comes when the machine has time for it.
+          expect: { poll: { timeout: 20_000 } },
           maxWorkers: 2,
         },
       },

@@ -1,5 +1,6 @@
 /** What comes after a trigger on its branch, and makes it pointless (rules 22, 23, 27). */
 import type { RunType } from "./decide.ts";
+import { comesBeforeHead, positionOfRun, type HeadHistory } from "./head-order.ts";
 import { isSameSha } from "./pull-request.ts";
 
 /** Where a push stands. */
@@ -17,6 +18,8 @@ export interface PullRequestClosing {
   readonly headSha: string | null;
   /** Among the pushes of its branch. */
   readonly position: number;
+  /** No push to its head is known: it has the place in which it was told. */
+  readonly awaitsPush: boolean;
 }
 
 /** A trigger as far as it matters what came after it. */
@@ -26,6 +29,10 @@ export interface BranchTrigger extends PushPlace {
   readonly runType: RunType;
   /** 40 hex digits. */
   readonly commitSha: string;
+  /** A pull request told of its commit, and no push to it is known: it has the place in which it was told. */
+  readonly awaitsPush: boolean;
+  /** See `HeadRun`. */
+  readonly reportedOn: string | null;
   /**
    * - `unclaimed`: nobody has it;
    * - `held`: somebody has it, and was not asked to stop;
@@ -36,8 +43,11 @@ export interface BranchTrigger extends PushPlace {
 }
 
 /** The triggers of one branch. */
-export interface BranchTriggers {
-  /** At least those that are unclaimed or held, and the latest of each target and run type. */
+export interface BranchTriggers extends HeadHistory {
+  /**
+   * At least those that are unclaimed or held, and of each target and run type the latest of those that await their push,
+   * and of the others; and those that stood for the latest reported head, when the branch came to it more than once.
+   */
   readonly triggers: readonly BranchTrigger[];
   /** The latest push that deleted the branch; null when none is known. */
   readonly deletion: PushPlace | null;
@@ -57,58 +67,116 @@ export type TriggerVerdict =
 
 /**
  * What becomes of a branch's triggers: a newer one of the same target supersedes those before it, and the branch's
- * deletion ends the proposed ones before that. Newer is what has the later place, not what is told later. While places are
- * not certain, no trigger supersedes another, and the deletion ends what was also told before it: a branch that was made
- * and is deleted runs in a circle, and is never certain. A pull request that is closed ends the proposed ones up to its
- * head, and those of its head that somebody asked for later. An end that turns out to have been wrong is undone. Nobody who has a tracked trigger is asked to stop.
+ * deletion ends the proposed ones before that. Newer is what has the later place, not what is told later; what awaits its
+ * push stands among the others as reports of pull requests tell, whatever places those took over meanwhile; what stood for
+ * the latest of those reports, where the branch last came to that head. While places are not certain, no trigger supersedes
+ * another, and the deletion ends what was also told before it: a branch that was made and is deleted runs in a circle, and
+ * is never certain. A pull request that is closed ends the proposed ones up to its head, and those of its head that somebody
+ * asked for later. An end that turns out to have been wrong is undone. Nobody who has a tracked trigger is asked to stop.
  */
 export function judgeTriggers(branch: BranchTriggers): TriggerVerdict[] {
-  return groupByTarget(branch.triggers).flatMap((group) =>
-    group.flatMap((trigger): TriggerVerdict[] => {
-      const { id: triggerId, runType, standing, position } = trigger;
+  return groupByTarget(branch.triggers).flatMap((triggers) => {
+    const group = triggers.map((trigger) => moveToLastArrival(trigger, triggers, branch));
+    const placed = group.map((trigger) => placeTrigger(trigger, group, branch)).toSorted(comparePlaces);
+    const newest = placed.at(-1);
+    return placed.flatMap((place): TriggerVerdict[] => {
+      const { trigger } = place;
+      const { id: triggerId, runType, standing } = trigger;
+      const isNewest = newest === undefined || comparePlaces(place, newest) === 0;
       if (standing === "settled") return [];
       if (standing === "outdated") {
-        const isLast = group.every((other) => other.position <= position);
-        return isLast && !isBehindEnd(trigger, branch) ? [{ triggerId, kind: "revived" }] : [];
+        return isNewest && !isBehindEnd(trigger, branch) ? [{ triggerId, kind: "revived" }] : [];
       }
       if (standing === "held" && runType === "tracked") return [];
-      const newest = group.at(-1);
-      if (branch.isCertain && newest !== undefined && newest.position > position) {
-        return [{ triggerId, kind: "superseded", newerId: newest.id }];
+      if (branch.isCertain && !isNewest) {
+        return [{ triggerId, kind: "superseded", newerId: newest.trigger.id }];
       }
       return runType === "proposed" ? endOf(trigger, branch) : [];
-    }),
-  );
+    });
+  });
 }
 
-function endOf(trigger: BranchTrigger, { deletion, closing, isCertain }: BranchTriggers): TriggerVerdict[] {
+/** The last run of a commit stands for its last arrival (`positionOfRun`); not one that still awaits its own push. */
+function moveToLastArrival(
+  trigger: BranchTrigger,
+  group: readonly BranchTrigger[],
+  heads: HeadHistory,
+): BranchTrigger {
+  const { runType, commitSha, position, awaitsPush } = trigger;
+  const ranLater = group.some((other) => other.commitSha === commitSha && other.position > position);
+  if (runType === "tracked" || awaitsPush || ranLater) return trigger;
+  return { ...trigger, position: positionOfRun(trigger, heads) };
+}
+
+/** A trigger, and where it stands among those of its target: at a position, right before it, or right behind it. */
+interface PlacedTrigger {
+  readonly trigger: BranchTrigger;
+  readonly position: number;
+  readonly side: -1 | 0 | 1;
+}
+
+/** One that awaits its push stands where reports say, among those whose pushes were told. */
+function placeTrigger(
+  trigger: BranchTrigger,
+  group: readonly BranchTrigger[],
+  heads: HeadHistory,
+): PlacedTrigger {
+  const { commitSha, position, awaitsPush } = trigger;
+  if (!awaitsPush) return { trigger, position, side: 0 };
+  const comesBefore = (other: BranchTrigger) => comesBeforeHead(other, { sha: commitSha, position }, heads);
+  const behind = positionsOf(group.filter((other) => other.position > position && comesBefore(other)));
+  if (behind.length > 0) return { trigger, position: Math.max(...behind), side: 1 };
+  const before = positionsOf(group.filter((other) => other.position < position && !comesBefore(other)));
+  if (before.length > 0) return { trigger, position: Math.min(...before), side: -1 };
+  return { trigger, position, side: 0 };
+}
+
+function positionsOf(triggers: readonly BranchTrigger[]): readonly number[] {
+  return triggers.map(({ position }) => position);
+}
+
+/** Zero only for those of one place. */
+function comparePlaces(a: PlacedTrigger, b: PlacedTrigger): number {
+  return a.position - b.position || a.side - b.side || a.trigger.position - b.trigger.position;
+}
+
+function endOf(trigger: BranchTrigger, branch: BranchTriggers): TriggerVerdict[] {
+  const { deletion, closing, isCertain } = branch;
   const { id: triggerId, position, eventId } = trigger;
   if (deletion !== null && deletion.position > position && (isCertain || deletion.eventId > eventId)) {
     return [{ triggerId, kind: "branch_deleted" }];
   }
   // Certain or not: a push after the head of an open pull request would be its head.
-  return closing !== null && ends(closing, trigger)
+  return closing !== null && ends(closing, trigger, branch)
     ? [{ triggerId, kind: "pull_request_closed", number: closing.number }]
     : [];
 }
 
 /** Whether anything that ends triggers may come after this one. */
-function isBehindEnd(trigger: BranchTrigger, { deletion, closing }: BranchTriggers): boolean {
+function isBehindEnd(trigger: BranchTrigger, branch: BranchTriggers): boolean {
+  const { deletion, closing } = branch;
   if (trigger.runType !== "proposed") return false;
   return (
     (deletion !== null && deletion.position > trigger.position) ||
-    (closing !== null && ends(closing, trigger))
+    (closing !== null && ends(closing, trigger, branch))
   );
 }
 
-function ends({ position, headSha }: PullRequestClosing, trigger: BranchTrigger): boolean {
-  return position >= trigger.position || isSameSha(headSha, trigger.commitSha);
+function ends(
+  { position, headSha, awaitsPush }: PullRequestClosing,
+  trigger: BranchTrigger,
+  heads: HeadHistory,
+): boolean {
+  if (isSameSha(headSha, trigger.commitSha)) return true;
+  return awaitsPush && headSha !== null
+    ? comesBeforeHead(trigger, { sha: headSha, position }, heads)
+    : position >= trigger.position;
 }
 
-/** Of each target and run type, the earliest first. */
+/** Of each target and run type, in no order. */
 function groupByTarget(triggers: readonly BranchTrigger[]): (readonly BranchTrigger[])[] {
   const groups = new Map<string, BranchTrigger[]>();
-  for (const trigger of triggers.toSorted((a, b) => a.position - b.position)) {
+  for (const trigger of triggers) {
     const key = `${trigger.runType} ${trigger.targetId}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [trigger]);

@@ -37,9 +37,11 @@ export interface BranchWithTriggers extends Omit<BranchTriggers, "closing"> {
 
 /**
  * For each branch, by `targetedBranchKey`, its triggers that may be ended by what comes after them: the proposed ones, and
- * the tracked ones of targets that `coalesce`. All that are open, and the latest of each target among those of the latest
- * pushes and of the reports of its pull requests. `deciding`: ids of events that the caller's transaction will mark as
- * decided; another undecided deletion is not looked at. A branch without a pull request is absent when only targets track it
+ * the tracked ones of targets that `coalesce`. All that are open, and the latest of each target, with its push and
+ * without, among those of the latest pushes and of the reports of its pull requests; and those that stood for the latest
+ * reported head, when the branch came to it more than once. `deciding`: ids of events that the caller's transaction will
+ * mark as decided; another undecided deletion is not looked at. `arriving`: the hashes to which pushes come that it will
+ * record. A branch without a pull request is absent when only targets track it
  * which do not `coalesce`. The caller holds the locks of the repositories.
  *
  * A fork's branch is told by its pull requests alone: the fork's own pushes concern the fork's own targets (rule 11). What
@@ -49,6 +51,7 @@ export async function listBranchTriggers(
   db: Database,
   branches: readonly TargetedBranch[],
   deciding: readonly string[],
+  arriving: readonly string[] = [],
 ): Promise<ReadonlyMap<string, BranchWithTriggers>> {
   if (branches.length === 0) return new Map();
   const rows = await db.sql<BranchRow[]>`
@@ -82,7 +85,7 @@ export async function listBranchTriggers(
     ), push AS MATERIALIZED (
       SELECT nr, push.*
       FROM branch CROSS JOIN LATERAL (
-        SELECT id, sequence, new_sha, told_again, row_number() OVER (ORDER BY sequence DESC) AS place,
+        SELECT id, sequence, old_sha, new_sha, told_again, row_number() OVER (ORDER BY sequence DESC) AS place,
                change = 'deleted' AND NOT told_again
                AND (decided_at IS NOT NULL OR id = ANY(${deciding}::uuid[])) AS is_deletion
         FROM sluice.events
@@ -93,20 +96,54 @@ export async function listBranchTriggers(
     ), pull_request AS MATERIALIZED (
       SELECT nr, pull_request.*
       FROM branch CROSS JOIN LATERAL (
-        SELECT repository_id, number, state, source_sha, head_arrival, ${isRecent(db)} AS is_recent
+        SELECT repository_id, number, state, source_sha, head_arrival, updated_on, ${isRecent(db)} AS is_recent
         FROM sluice.pull_requests
         WHERE pull_requests.source_repository_id = branch.source_repository_id AND source_branch = branch.name
           AND pull_requests.repository_id = branch.repository_id
         ORDER BY state = 'OPEN' DESC, head_arrival DESC LIMIT ${MAX_PULL_REQUESTS}
       ) AS pull_request
     ), report AS MATERIALIZED (
-      SELECT nr, report.id
+      SELECT nr, report.*
       FROM pull_request CROSS JOIN LATERAL (
-        SELECT id FROM sluice.events
+        SELECT id, new_sha AS sha, facts #>> '{pullRequest,state}' AS state,
+               facts #>> '{pullRequest,updatedOn}' AS updated_on
+        FROM sluice.events
         WHERE events.repository_id = pull_request.repository_id AND pull_request_number = pull_request.number
         ORDER BY sequence DESC LIMIT ${MAX_REPORTS}
       ) AS report
       WHERE is_recent
+    ), head AS MATERIALIZED (
+      SELECT nr, sha, max(updated_on) AS updated_on
+      FROM (
+        SELECT nr, sha, state, updated_on::timestamptz FROM report
+        UNION ALL
+        SELECT nr, source_sha, state, updated_on FROM pull_request WHERE is_recent
+      ) AS told
+      WHERE state = 'OPEN' AND sha IS NOT NULL
+      GROUP BY nr, sha
+    ), last_arrival AS MATERIALIZED (
+      SELECT nr, sha, max(sequence) AS position, count(*) AS arrivals
+      FROM head JOIN push USING (nr)
+      WHERE NOT told_again AND (starts_with(new_sha, sha) OR starts_with(sha, new_sha))
+      GROUP BY nr, sha
+    ), returned AS MATERIALIZED (
+      SELECT nr, sha
+      FROM (SELECT DISTINCT ON (nr) nr, sha FROM head ORDER BY nr, updated_on DESC) AS latest
+      JOIN last_arrival USING (nr, sha)
+      WHERE arrivals + (
+        SELECT count(*) FROM unnest(${[...arriving]}::text[]) AS arriving (sha)
+        WHERE starts_with(arriving.sha, latest.sha) OR starts_with(latest.sha, arriving.sha)
+      ) > 1
+    ), reliance AS MATERIALIZED (
+      SELECT nr, stood_for AS id, max(report.updated_on::timestamptz) AS reported_on
+      FROM returned JOIN report USING (nr)
+      CROSS JOIN LATERAL (
+        SELECT coalesce(trigger_id, (evidence #>> '{duplicateOf,triggerId}')::uuid) AS stood_for
+        FROM sluice.decisions WHERE event_id = report.id OFFSET 0
+      ) AS decision
+      WHERE report.state = 'OPEN' AND stood_for IS NOT NULL
+        AND (starts_with(report.sha, returned.sha) OR starts_with(returned.sha, report.sha))
+      GROUP BY nr, stood_for
     ), made AS (
       SELECT nr, made.*
       FROM branch CROSS JOIN LATERAL (
@@ -133,11 +170,21 @@ export async function listBranchTriggers(
           AND ref_name = coalescing.name AND triggers.source_repository_id = coalescing.source_repository_id
         OFFSET 0
       ) AS made
+      UNION
+      SELECT nr, made.*
+      FROM branch JOIN reliance USING (nr) CROSS JOIN LATERAL (
+        SELECT ${facts(db)}, repository_id AS made_for FROM sluice.triggers
+        WHERE triggers.id = reliance.id AND triggers.source_repository_id = branch.source_repository_id
+          AND ref_name = branch.name AND run_type = 'proposed'
+        OFFSET 0
+      ) AS made
+      WHERE made_for = branch.repository_id
     ), ended AS (
       SELECT DISTINCT ON (nr) nr, json_build_object('position', sequence, 'eventId', id) AS deletion
       FROM push WHERE is_deletion ORDER BY nr, sequence DESC
     ), closing AS (
-      SELECT pull_request.nr, number, source_sha, coalesce(max(push.sequence), head_arrival) AS position
+      SELECT pull_request.nr, number, source_sha, coalesce(max(push.sequence), head_arrival) AS position,
+             max(push.sequence) IS NULL AS awaits_push
       FROM pull_request LEFT JOIN push
         ON push.nr = pull_request.nr AND NOT told_again
         AND (starts_with(new_sha, source_sha) OR starts_with(source_sha, new_sha))
@@ -145,23 +192,43 @@ export async function listBranchTriggers(
         AND pull_request.nr NOT IN (SELECT nr FROM pull_request WHERE state = 'OPEN')
       GROUP BY pull_request.nr, number, source_sha, head_arrival
     ), closed AS (
-      SELECT nr, json_agg(json_build_object('number', number, 'headSha', source_sha, 'position', position)) AS closings
+      SELECT nr, json_agg(json_build_object(
+               'number', number, 'headSha', source_sha, 'position', position, 'awaitsPush', awaits_push
+             )) AS closings
       FROM closing GROUP BY nr
+    ), leaving AS (
+      SELECT nr, json_agg(json_build_object('sha', old_sha, 'position', position)) AS leavings
+      FROM (
+        SELECT nr, old_sha, max(sequence) AS position
+        FROM push
+        WHERE NOT told_again AND EXISTS (
+          SELECT FROM head WHERE head.nr = push.nr AND (starts_with(old_sha, sha) OR starts_with(sha, old_sha))
+        )
+        GROUP BY nr, old_sha
+      ) AS last_leaving
+      GROUP BY nr
     ), listed AS (
       SELECT nr, json_agg(json_build_object(
                'id', id, 'targetId', target_id, 'runType', run_type, 'commitSha', commit_sha, 'position', position,
-               'eventId', event_id, 'standing', standing
+               'eventId', event_id, 'awaitsPush', awaits_push, 'reportedOn', reported_on, 'standing', standing
              )) AS triggers
       FROM (
-        SELECT *, row_number() OVER (PARTITION BY nr, target_id, run_type ORDER BY position DESC) AS place FROM made
+        SELECT *, row_number() OVER (PARTITION BY nr, target_id, run_type, awaits_push ORDER BY position DESC) AS place
+        FROM made LEFT JOIN reliance USING (nr, id)
       ) AS ranked
-      WHERE place = 1 OR standing IN ('unclaimed', 'held')
+      WHERE place = 1 OR standing IN ('unclaimed', 'held') OR reported_on IS NOT NULL
       GROUP BY nr
     )
     SELECT repository_id, source_repository_id, name, is_certain,
            (SELECT coalesce(json_agg(id), '[]') FROM coalescing WHERE coalescing.nr = branch.nr) AS coalescing,
-           ended.deletion, coalesce(closed.closings, '[]') AS closings, coalesce(listed.triggers, '[]') AS triggers
-    FROM branch LEFT JOIN ended USING (nr) LEFT JOIN closed USING (nr) LEFT JOIN listed USING (nr)`;
+           (SELECT coalesce(json_agg(json_build_object('sha', sha, 'updatedOn', updated_on)), '[]')
+            FROM head WHERE head.nr = branch.nr) AS reports,
+           (SELECT coalesce(json_agg(json_build_object('sha', sha, 'position', position)), '[]')
+            FROM last_arrival WHERE last_arrival.nr = branch.nr) AS arrivals,
+           ended.deletion, coalesce(closed.closings, '[]') AS closings, coalesce(leaving.leavings, '[]') AS leavings,
+           coalesce(listed.triggers, '[]') AS triggers
+    FROM branch LEFT JOIN ended USING (nr) LEFT JOIN closed USING (nr) LEFT JOIN leaving USING (nr)
+    LEFT JOIN listed USING (nr)`;
   return new Map(
     rows.map(({ repositoryId, sourceRepositoryId, name, ...rest }) => [
       targetedBranchKey({ repositoryId, sourceRepositoryId, name }),
@@ -181,7 +248,7 @@ function isRecent(db: Database) {
 /** What `judgeTriggers` is to be told. */
 function facts(db: Database) {
   return db.sql`
-    id, target_id, run_type, commit_sha, position, event_id,
+    id, target_id, run_type, commit_sha, position, event_id, awaits_push,
     CASE WHEN ${isOutdated(db)} AND triggers.created_at <= now() - ${MAX_REVIVAL_DAYS} * interval '1 day' THEN 'settled'
     ELSE ${standing(db)} END AS standing`;
 }

@@ -16,6 +16,9 @@ export interface LockedRepository extends SeenRepository {
   readonly id: string;
 }
 
+/** Under which one transaction at a time makes repositories: `MAKE` in ASCII. */
+const MAKING_LOCK = 0x4d_41_4b_45;
+
 /**
  * Locks those repositories that are known by their uuid until the transaction ends, in one order everywhere: whoever
  * holds the lock numbers a repository's events, moves its branches and writes its decisions.
@@ -25,13 +28,35 @@ export async function lockKnownRepositories(
   db: Database,
   seen: readonly SeenRepository[],
 ): Promise<ReadonlyMap<string, LockedRepository>> {
-  const latest = latestNames(seen);
+  const named = namesOf(db, latestNames(seen));
+  return lockWhere(db, named, db.sql`true`);
+}
+
+/**
+ * As `lockKnownRepositories`, but locks and returns none unless `areSettled`: whoever has to make one must hold none
+ * (`lockSeenRepositories`).
+ */
+export async function lockSettledRepositories(
+  db: Database,
+  seen: readonly SeenRepository[],
+): Promise<ReadonlyMap<string, LockedRepository>> {
+  const named = namesOf(db, latestNames(seen));
+  const isSettled = db.sql`NOT EXISTS (
+    SELECT FROM ${named} LEFT JOIN sluice.repositories AS known USING (integration_id, uuid)
+    WHERE known.full_name IS DISTINCT FROM named.full_name
+  )`;
+  return lockWhere(db, named, isSettled);
+}
+
+async function lockWhere(
+  db: Database,
+  named: postgres.Fragment,
+  condition: postgres.Fragment,
+): Promise<ReadonlyMap<string, LockedRepository>> {
   const rows = await db.sql<LockedRepository[]>`
-    SELECT id, integration_id, uuid, repositories.full_name FROM sluice.repositories
-    JOIN unnest(
-      ${latest.map((repository) => repository.integrationId)}::uuid[],
-      ${latest.map((repository) => repository.uuid)}::text[]
-    ) AS seen (integration_id, uuid) USING (integration_id, uuid)
+    SELECT id, integration_id, uuid, repositories.full_name
+    FROM sluice.repositories JOIN ${named} USING (integration_id, uuid)
+    WHERE ${condition}
     ORDER BY id FOR NO KEY UPDATE OF repositories`;
   return new Map(rows.map((row) => [repositoryKey(row), row]));
 }
@@ -45,29 +70,56 @@ export function areSettled(
 }
 
 /**
- * Makes or renames the repositories that deliveries name, and locks each until the transaction ends. The caller holds
- * the locks of those that are known. `updated_at` is when the name was received that stands: a delivery that waited
- * somewhere while another one told of a rename does not undo that (rule 11).
+ * Makes or renames the repositories that deliveries name, and locks each until the transaction ends. `updated_at` is when
+ * the name was received that stands: a delivery that waited somewhere while another one told of a rename does not undo
+ * that (rule 11).
+ *
+ * The caller holds no repository unless all of these are known. Who makes a repository makes others wait before they can
+ * see it, so that no order of locks helps: one at a time does that, and holds nothing before it is his turn.
  */
 export async function lockSeenRepositories(db: Database, seen: readonly SeenRepository[]): Promise<void> {
-  const latest = latestNames(seen);
-  const named = db.sql`unnest(
-      ${latest.map((repository) => repository.integrationId)}::uuid[],
-      ${latest.map((repository) => repository.uuid)}::text[],
-      ${latest.map((repository) => repository.fullName)}::text[],
-      ${latest.map((repository) => repository.receivedAt ?? null)}::text[]
-    ) AS named (integration_id, uuid, full_name, received_at)`;
+  const named = namesOf(db, latestNames(seen));
+  await db.sql`
+    SELECT pg_advisory_xact_lock(${MAKING_LOCK})
+    WHERE EXISTS (
+      SELECT FROM ${named} LEFT JOIN sluice.repositories AS known USING (integration_id, uuid) WHERE known.id IS NULL
+    )`;
+  await lockNamedRepositories(db, named);
   await adoptUnseenRepositories(db, named);
   await db.sql`
     INSERT INTO sluice.repositories (integration_id, uuid, full_name, updated_at)
     SELECT integration_id, uuid, full_name, ${nameTime(db)} FROM ${named}
     ON CONFLICT (integration_id, uuid) DO NOTHING`;
-  await lockKnownRepositories(db, latest);
   await db.sql`
     UPDATE sluice.repositories SET full_name = named.full_name, updated_at = ${nameTime(db)}
     FROM ${named}
     WHERE repositories.integration_id = named.integration_id AND repositories.uuid = named.uuid
       AND repositories.full_name <> named.full_name AND repositories.updated_at <= ${nameTime(db)}`;
+}
+
+/** Those that are known, and those that targets named before they were, in the order of all locks. */
+async function lockNamedRepositories(db: Database, named: postgres.Fragment): Promise<void> {
+  await db.sql`
+    SELECT FROM sluice.repositories
+    WHERE id IN (
+      SELECT known.id FROM ${named} JOIN sluice.repositories AS known USING (integration_id, uuid)
+      UNION ALL
+      SELECT unseen.id
+      FROM ${named} JOIN sluice.repositories AS unseen
+        ON unseen.integration_id = named.integration_id AND lower(unseen.full_name) = lower(named.full_name)
+        AND unseen.uuid IS NULL
+    )
+    ORDER BY id FOR NO KEY UPDATE`;
+}
+
+/** What is named, as rows. */
+function namesOf(db: Database, latest: readonly SeenRepository[]): postgres.Fragment {
+  return db.sql`unnest(
+      ${latest.map((repository) => repository.integrationId)}::uuid[],
+      ${latest.map((repository) => repository.uuid)}::text[],
+      ${latest.map((repository) => repository.fullName)}::text[],
+      ${latest.map((repository) => repository.receivedAt ?? null)}::text[]
+    ) AS named (integration_id, uuid, full_name, received_at)`;
 }
 
 function nameTime(db: Database): postgres.Fragment {

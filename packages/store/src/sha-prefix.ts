@@ -10,5 +10,10 @@ const AFTER_HEX = "g";
  * hashes that begin alike stand together in any locale.
  */
 export function newShaBeginsWith(db: Database, sha: string): postgres.Fragment {
-  return db.sql`(new_sha ~>=~ ${sha} AND new_sha ~<~ ${sha + AFTER_HEX})`;
+  return shaBeginsWith(db, db.sql`new_sha`, sha);
+}
+
+/** The same of any column that has such an index. */
+export function shaBeginsWith(db: Database, column: postgres.Fragment, sha: string): postgres.Fragment {
+  return db.sql`(${column} ~>=~ ${sha} AND ${column} ~<~ ${sha + AFTER_HEX})`;
 }

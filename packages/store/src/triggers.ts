@@ -110,15 +110,17 @@ export interface ArrivedPush {
 }
 
 /**
- * Gives triggers that await their push what it brings, whatever it means for their targets: the last one of each target, for
- * one push is one arrival. The caller holds the locks of the repositories.
+ * Gives triggers that await their push what it brings, whatever it means for their targets: one of each target, for one push
+ * is one arrival. The last push to a commit goes to the last trigger of it, the one before to the one before, as though the
+ * pushes had been there first (decision 8). The caller holds the locks of the repositories.
  */
 export async function takeOverTriggers(db: Database, pushes: readonly ArrivedPush[]): Promise<void> {
   if (pushes.length === 0) return;
   await db.sql`
-    WITH taken AS (
-      SELECT DISTINCT ON (push.branch_arrival, awaiting.target_id, awaiting.run_type, awaiting.commit_sha)
-             awaiting.id, push.branch_arrival, push.position
+    WITH matching AS (
+      SELECT awaiting.id, push.branch_arrival, push.position,
+             dense_rank() OVER (same_commit ORDER BY push.position DESC) AS push_place,
+             dense_rank() OVER (same_commit ORDER BY awaiting.position DESC, awaiting.id DESC) AS trigger_place
       FROM unnest(
         ${pushes.map((push) => push.repositoryId)}::uuid[],
         ${pushes.map((push) => push.refName)}::text[],
@@ -132,7 +134,11 @@ export async function takeOverTriggers(db: Database, pushes: readonly ArrivedPus
           AND triggers.repository_id = push.repository_id AND starts_with(commit_sha, push.sha)
         OFFSET 0
       ) AS awaiting
-      ORDER BY push.branch_arrival, awaiting.target_id, awaiting.run_type, awaiting.commit_sha, awaiting.position DESC
+      WINDOW same_commit AS (
+        PARTITION BY push.repository_id, push.ref_name, awaiting.target_id, awaiting.run_type, awaiting.commit_sha
+      )
+    ), taken AS (
+      SELECT * FROM matching WHERE push_place = trigger_place
     )
     UPDATE sluice.triggers
     SET branch_arrival = taken.branch_arrival, position = taken.position, awaits_push = false, updated_at = now()

@@ -1,16 +1,11 @@
-import type { Evidence } from "@sluice/domain/decide";
 import { createTestDatabase } from "@sluice/embedded/test-database";
-import type { RawDelivery } from "@sluice/queue/delivery-codec";
-import { claimTriggers } from "@sluice/store/claims";
-import { findPendingEvent } from "@sluice/store/pending-events";
 import { migrateStore } from "@sluice/store/migrate";
-import { withTransaction } from "@sluice/store/transaction";
 import { finishTrigger } from "@sluice/store/trigger-reports";
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 
-import { ref, startTestPipeline, type TestPipeline } from "./test-pipeline.ts";
+import { ref } from "./test-pipeline.ts";
+import { FORK, permutationsOf, useReports, type Told } from "./test-reports.ts";
 import { resolveHeldEvent } from "./write/resolve-held.ts";
-import { writeDecided } from "./write/write-decided.ts";
 
 const A = "a".repeat(40);
 const B = "b".repeat(40);
@@ -18,169 +13,27 @@ const C = "c".repeat(40);
 const D = "d".repeat(40);
 const E = "e".repeat(40);
 
-const OURS = { uuid: "{4f5b}", full_name: "acme/infra" };
-const FORK = { uuid: "{9c01}", full_name: "grace/infra" };
-
-let worker: TestPipeline;
-/** Targets for which every report asks for a run. */
-let stacks: string[];
-/** Of `updated_on`. */
-let clock: number;
-
-beforeAll(async () => {
-  const serverUrl = inject("postgresUrl");
-  worker = await startTestPipeline(
-    await createTestDatabase({ serverUrl, migrate: migrateStore, key: "store" }),
-  );
-});
-
-afterAll(() => worker.close());
-
-beforeEach(async () => {
-  await worker.store.sql`TRUNCATE sluice.triggers CASCADE`;
-  await begin();
-});
-
-async function begin(): Promise<void> {
-  await worker.begin();
-  stacks = [await worker.aStack("network")];
-  clock = 0;
-}
-
-/** Something that is told: the order in which it is made is the order in which it happened. */
-type Told = RawDelivery & { readonly decide?: Report };
-
-interface Report {
-  readonly key: string;
-  readonly number: number;
-  readonly head: string;
-  readonly branch: string;
-  readonly source: typeof OURS;
-  readonly isForced: boolean;
-  readonly outcome: "trigger" | "hold" | "ignore";
-}
-
-const push = (from: string | null, hash: string | null, branch = "feature"): Told =>
-  worker.aDelivery([
-    {
-      old: from === null ? null : ref(branch, from),
-      new: hash === null ? null : ref(branch, hash),
-      created: from === null,
-      closed: hash === null,
-    },
-  ]);
-
-/** A report of pull request 7, and what is decided for every stack. */
-function report(key: string, head: string, more: Partial<Report> & { readonly state?: string } = {}): Told {
-  const { number = 7, branch = "feature", source = OURS, isForced = false, state = "OPEN" } = more;
-  const outcome = more.outcome ?? (state === "OPEN" ? "trigger" : "ignore");
-  clock += 1;
-  const body = {
-    repository: OURS,
-    actor: { type: "user", uuid: "{ada}", display_name: "Ada" },
-    pullrequest: {
-      id: number,
-      title: "Add the audit account",
-      state,
-      updated_on: new Date(Date.UTC(2026, 10, 1) + clock * 1000).toISOString(),
-      source: { branch: { name: branch }, commit: { hash: head.slice(0, 12) }, repository: source },
-      destination: { branch: { name: "main" }, commit: { hash: A.slice(0, 12) }, repository: OURS },
-    },
-    ...(key === "approved" ? { approval: { user: { uuid: "{ada}" } } } : {}),
-    ...(key === "comment_created"
-      ? { comment: { id: clock, content: { raw: "/sluice propose" }, user: { uuid: "{ada}" } } }
-      : {}),
-  };
-  const delivery = worker.aDelivery(JSON.stringify(body), { eventKey: `pullrequest:${key}` });
-  return { ...delivery, decide: { key, number, head, branch, source, isForced, outcome } };
-}
-
-const opened = (head: string, more?: Parameters<typeof report>[2]) => report("created", head, more);
-const updated = (head: string, more?: Parameters<typeof report>[2]) => report("updated", head, more);
-const declined = (head: string, more?: Parameters<typeof report>[2]) =>
-  report("rejected", head, { ...more, state: "DECLINED" });
-
-/** Records, and decides what the stages before would have decided. */
-async function tell(...all: readonly Told[]): Promise<void> {
-  for (const told of all) {
-    await record(told);
-    await decide(told);
-  }
-}
-
-async function record({ decide: _decide, ...delivery }: Told): Promise<void> {
-  await worker.handle([delivery]);
-}
-
-async function decide({ id, decide: asked }: Told): Promise<void> {
-  if (asked === undefined) return;
-  const { head: commitSha, isForced, outcome } = asked;
-  const [event] = await worker.store.sql<{ id: string }[]>`
-    SELECT id FROM sluice.events WHERE delivery_id = ${id}`;
-  const pending = await findPendingEvent(worker.store, event?.id ?? "");
-  if (pending === null) throw new Error("the report is not there, or decided");
-  const evidence: Evidence = {};
-  const decisions = stacks.map((targetId) => ({
-    targetId,
-    decision:
-      outcome === "trigger"
-        ? ({ outcome, runType: "proposed", reason: "triggered", evidence } as const)
-        : outcome === "hold"
-          ? ({ outcome, runType: "proposed", reason: "held", evidence } as const)
-          : ({ outcome, reason: "closed", evidence } as const),
-  }));
-  await withTransaction(worker.store, (tx) =>
-    writeDecided(tx, [{ pending, commitSha, decisions, isForced }]),
-  );
-}
-
-async function rowsOf(stack = stacks[0] ?? "") {
-  return worker.store.sql<
-    {
-      id: string;
-      commitSha: string;
-      state: string;
-      arrival: number;
-      position: number;
-      awaitsPush: boolean;
-      cancelRequested: boolean;
-      message: string | null;
-    }[]
-  >`
-    SELECT id, commit_sha, state, branch_arrival AS arrival, position, awaits_push, cancel_requested, message
-    FROM sluice.triggers WHERE target_id = ${stack} ORDER BY position, id`;
-}
-
-const statesOf = async (stack?: string) =>
-  (await rowsOf(stack)).map(({ commitSha, state }) => `${commitSha[0] ?? ""} ${state}`);
-
-const liveOf = async (stack?: string) =>
-  (await rowsOf(stack)).flatMap(({ commitSha, state }) => (state === "queued" ? [commitSha[0]] : []));
-
-async function reasonOf({ id }: Told) {
-  const [decision] = await worker.decisionsOf(id);
-  return decision?.["reason"];
-}
-
-async function pushPlaces() {
-  return worker.store.sql<{ newSha: string; arrival: number; position: number }[]>`
-    SELECT new_sha, branch_arrival AS arrival, sequence AS position FROM sluice.events
-    JOIN sluice.deliveries ON deliveries.id = delivery_id
-    WHERE kind = 'push' AND integration_id = ${worker.integrationId()} ORDER BY sequence`;
-}
-
-async function claim() {
-  const [held] = await claimTriggers(worker.store, { limit: 1, leaseMs: 60_000, holder: "runner-7" });
-  if (held === undefined) throw new Error("nothing can be claimed");
-  return held;
-}
-
-function permutationsOf<T>(items: readonly T[]): T[][] {
-  if (items.length === 0) return [[]];
-  return items.flatMap((item, place) =>
-    permutationsOf(items.filter((_, other) => other !== place)).map((rest) => [item, ...rest]),
-  );
-}
+const {
+  begin,
+  claim,
+  decide,
+  declined,
+  liveOf,
+  opened,
+  push,
+  pushPlaces,
+  reasonOf,
+  record,
+  report,
+  rowsOf,
+  stacks,
+  statesOf,
+  tell,
+  updated,
+  worker,
+} = useReports(() =>
+  createTestDatabase({ serverUrl: inject("postgresUrl"), migrate: migrateStore, key: "store" }),
+);
 
 describe("a commit of a pull request and its push (rules 14, 26)", () => {
   test("make one trigger, with the arrival and the place of the push, whichever is told first", async () => {
@@ -205,13 +58,13 @@ describe("a commit of a pull request and its push (rules 14, 26)", () => {
     const [pushed, first] = [push(A, B), opened(B)];
     await tell(pushed, first);
     const [row] = await rowsOf();
-    expect(await worker.decisionsOf(first.id)).toMatchObject([
+    expect(await worker().decisionsOf(first.id)).toMatchObject([
       { outcome: "ignore", reason: "duplicate", evidence: { duplicateOf: { triggerId: row?.id } } },
     ]);
   });
 
   test("a push that ran nothing for a target gives its place to what a report had made", async () => {
-    await worker.store.sql`UPDATE sluice.targets SET enabled = false WHERE id = ${stacks[0]!}`;
+    await worker().store.sql`UPDATE sluice.targets SET enabled = false WHERE id = ${stacks()[0]!}`;
     await tell(opened(B), push(A, B));
     const [pushed] = await pushPlaces();
     expect(await rowsOf()).toMatchObject([{ awaitsPush: false, position: pushed?.position }]);
@@ -227,6 +80,50 @@ describe("a commit of a pull request and its push (rules 14, 26)", () => {
       { commitSha: B, state: "superseded", position: places[0]?.position },
       { commitSha: C, state: "queued", position: places[1]?.position },
     ]);
+  });
+
+  test("make one trigger of each arrival when the pushes come in one job: the last one is that of the last report", async () => {
+    const backAndForth = () => [push(A, B), push(B, C), push(C, B)] as const;
+    await tell(opened(B));
+    const [first] = await rowsOf();
+    await worker().handle([...backAndForth()]);
+    expect(await statesOf()).toEqual(["b superseded", "c superseded", "b queued"]);
+    expect((await rowsOf()).at(-1)).toMatchObject({
+      id: first?.id,
+      position: (await pushPlaces()).at(-1)?.position,
+    });
+    await begin();
+    await tell(opened(B), updated(C), updated(B));
+    const told = await rowsOf();
+    await worker().handle([...backAndForth()]);
+    const places = await pushPlaces();
+    expect(await rowsOf()).toMatchObject(
+      told.map(({ id, state }, place) => ({
+        id,
+        state,
+        position: places[place]?.position,
+        awaitsPush: false,
+      })),
+    );
+  });
+
+  test("make one trigger also when the pull request is deleted as an old one while its report comes (decision 6)", async () => {
+    const forget = () => worker().store.sql`DELETE FROM sluice.pull_requests`;
+    const first = opened(B);
+    await record(first);
+    await forget();
+    await decide(first);
+    await tell(push(A, B));
+    const [approval, end] = [report("approved", B), declined(B)];
+    await record(approval);
+    await forget();
+    await worker().handleEvents();
+    expect(await reasonOf(approval)).toBe("duplicate");
+    await record(end);
+    await forget();
+    await worker().handleEvents();
+    expect(await reasonOf(end)).toBe("closed");
+    expect(await rowsOf()).toHaveLength(1);
   });
 
   test("two pull requests of one branch run its commit once, also before its push", async () => {
@@ -290,7 +187,7 @@ describe("a newer commit (rule 27)", () => {
     await record(old);
     await tell(updated(C));
     await decide(old);
-    expect(await worker.decisionsOf(old.id)).toMatchObject([
+    expect(await worker().decisionsOf(old.id)).toMatchObject([
       { outcome: "ignore", reason: "stale", evidence: { pullRequest: { head: C } } },
     ]);
     expect(await statesOf()).toEqual(["c queued"]);
@@ -319,7 +216,7 @@ describe("a pull request that is declined (rule 22)", () => {
       { id: held.id, state: "claimed", cancelRequested: true },
       { commitSha: D, state: "queued" },
     ]);
-    await finishTrigger(worker.store, { ...held, result: "canceled" });
+    await finishTrigger(worker().store, { ...held, result: "canceled" });
     await tell(push(B, C));
     expect(await liveOf()).toEqual(["d", "c"]);
   });
@@ -335,7 +232,7 @@ describe("a pull request that is declined (rule 22)", () => {
 
   test("gives it back however long ago that was", async () => {
     await tell(push(A, B), opened(B), declined(B));
-    await worker.store.sql`UPDATE sluice.triggers SET created_at = now() - interval '40 days'`;
+    await worker().store.sql`UPDATE sluice.triggers SET created_at = now() - interval '40 days'`;
     await tell(push(A, E, "other"), opened(B, { number: 8 }));
     expect(await liveOf()).toEqual(["b", "e"]);
   });
@@ -375,10 +272,15 @@ describe("a fork (rule 11)", () => {
   });
 
   test("whose pushes are told too concern its own targets alone", async () => {
-    const own = await worker.aStack("of-fork", { repository: FORK.full_name });
+    const own = await worker().aStack("of-fork", { repository: FORK.full_name });
     const change = { old: ref("feature", A), new: ref("feature", B), created: false, closed: false };
     const body = JSON.stringify({ repository: FORK, push: { changes: [change] } });
-    await tell(opened(B, ofFork), worker.aDelivery(body), report("approved", B, ofFork), declined(B, ofFork));
+    await tell(
+      opened(B, ofFork),
+      worker().aDelivery(body),
+      report("approved", B, ofFork),
+      declined(B, ofFork),
+    );
     expect(await rowsOf()).toMatchObject([{ state: "canceled", awaitsPush: true }]);
     expect(await rowsOf(own)).toMatchObject([{ state: "queued", commitSha: B }]);
   });
@@ -389,7 +291,7 @@ describe("what a person asks for (rule 24)", () => {
 
   test("is always a new run, which comes after everything and is superseded by the next push", async () => {
     await tell(push(A, B), opened(B));
-    await finishTrigger(worker.store, { ...(await claim()), result: "succeeded" });
+    await finishTrigger(worker().store, { ...(await claim()), result: "succeeded" });
     await tell(propose(B), propose(B));
     expect(await statesOf()).toEqual(["b succeeded", "b superseded", "b queued"]);
     await tell(push(B, C));
@@ -422,16 +324,16 @@ describe("what a person asks for (rule 24)", () => {
 
 describe("a held run of a pull request (rule 17)", () => {
   const release = async ({ id }: Told) => {
-    const [event] = await worker.store.sql<{ id: string }[]>`
+    const [event] = await worker().store.sql<{ id: string }[]>`
       SELECT id FROM sluice.events WHERE delivery_id = ${id}`;
     const choice = { kind: "all" } as const;
-    return resolveHeldEvent(worker.store, { eventId: event?.id ?? "", choice, by: "ada" });
+    return resolveHeldEvent(worker().store, { eventId: event?.id ?? "", choice, by: "ada" });
   };
   const held = (head: string) => opened(head, { outcome: "hold" });
 
   test("is made when a person says so, with the place of its push", async () => {
     const waiting = held(B);
-    await worker.store.sql`UPDATE sluice.targets SET enabled = false WHERE id = ${stacks[0]!}`;
+    await worker().store.sql`UPDATE sluice.targets SET enabled = false WHERE id = ${stacks()[0]!}`;
     await tell(waiting, push(A, B));
     expect(await release(waiting)).toMatchObject([{ outcome: "trigger" }]);
     const [pushed] = await pushPlaces();

@@ -13,6 +13,7 @@ import {
   areSettled,
   lockKnownRepositories,
   lockSeenRepositories,
+  lockSettledRepositories,
   repositoryKey,
   type LockedRepository,
 } from "@sluice/store/repositories";
@@ -49,7 +50,7 @@ export async function placeDeliveries(
   const all = given.flatMap(toFound);
   const [newIds, first] = await allAnswered([
     insertDeliveries(tx, given.map(toDeliveryRow)),
-    lockAndLook(tx, all),
+    lockAndLook(tx, all, lockSettledRepositories),
   ]);
   const known = given.flatMap(({ raw }) => (newIds.has(raw.id) ? [] : [raw.id]));
   const leftBehind = known.length > 0 ? await listPendingEventsOfDeliveries(tx, known) : [];
@@ -80,12 +81,16 @@ interface Look {
 }
 
 /** One flight, in which the locks come first. */
-async function lockAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
+async function lockAndLook(
+  tx: Database,
+  found: readonly FoundEvent[],
+  lock: typeof lockKnownRepositories,
+): Promise<Look> {
   if (found.length === 0)
     return { repositories: new Map(), drawn: [], branches: new Map(), known: new Map(), targets: new Map() };
   const seen = found.flatMap(repositoriesOf);
   const [repositories, drawn, branches, known, targets] = await allAnswered([
-    lockKnownRepositories(tx, seen),
+    lock(tx, seen),
     drawEvents(tx, found.length),
     findSeenBranches(tx, found.flatMap(branchOf)),
     findSeenPullRequests(tx, found.flatMap(pullRequestOf)),
@@ -97,7 +102,7 @@ async function lockAndLook(tx: Database, found: readonly FoundEvent[]): Promise<
 /** For a repository that is seen for the first time, or under a new name: what was read without its lock is read again. */
 async function settleAndLook(tx: Database, found: readonly FoundEvent[]): Promise<Look> {
   await lockSeenRepositories(tx, found.flatMap(repositoriesOf));
-  return lockAndLook(tx, found);
+  return lockAndLook(tx, found, lockKnownRepositories);
 }
 
 function numberEvents(found: readonly FoundEvent[], { repositories, drawn }: Look): NewEvent[] {

@@ -72,19 +72,26 @@ export async function recordAndDecide(
   });
   // 2. The branches as they are now, against which the triggers are checked.
   const ofTargets = events.filter((event) => targetsOf(event).length > 0);
+  const arrived = ofTargets.flatMap(toArrived);
   const [, , , drafts, branches] = await allAnswered([
     saveBranches(tx, moved),
     savePullRequests(tx, pullRequests),
-    takeOverTriggers(tx, ofTargets.flatMap(toArrived)),
+    takeOverTriggers(tx, arrived),
     checkDrafts(tx, toDrafts(decided, NO_REPORTS, toldAgain)),
-    listBranchTriggers(tx, branchesOf(ofTargets), releasedIds),
+    listBranchTriggers(
+      tx,
+      branchesOf(ofTargets),
+      releasedIds,
+      arrived.map(({ sha }) => sha),
+    ),
   ]);
   // 3. Everything else, and COMMIT behind it.
+  const decidedIds = new Set(ready.map(({ id }) => id));
   await allAnswered([
-    insertEvents(tx, events, new Set(ready.map(({ id }) => id))),
+    insertEvents(tx, events, decidedIds),
     markEventsDecided(tx, releasedIds),
     insertDrafts(tx, drafts),
-    applyVerdicts(tx, judgeBranches(branches, drafts, ready)),
+    applyVerdicts(tx, judgeBranches(branches, drafts, { events, decidedIds })),
     tx.commit(),
   ]);
   const made = countTriggers(drafts);

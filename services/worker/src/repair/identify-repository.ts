@@ -30,7 +30,6 @@ export async function identifyRepository(
   }
   const seen = { integrationId, uuid: now.uuid, fullName: now.fullName };
   const id = await withTransaction(store, async (tx) => {
-    await lockKnownRepositories(tx, [seen]);
     await lockSeenRepositories(tx, [seen]);
     return (await lockKnownRepositories(tx, [seen])).get(repositoryKey(seen))?.id;
   });

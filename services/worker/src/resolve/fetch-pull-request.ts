@@ -24,7 +24,6 @@ export async function fetchPullRequest(input: {
   const source = pullRequest.source.repository;
   const seen = [repository, ...(source === null ? [] : [source])].map((one) => ({ integrationId, ...one }));
   return withTransaction(store, async (tx) => {
-    await lockKnownRepositories(tx, seen);
     await lockSeenRepositories(tx, seen);
     const repositories = await lockKnownRepositories(tx, seen);
     const name = { repositoryId, number };

@@ -1,8 +1,7 @@
 import { decisionNeedsFiles } from "@sluice/domain/decide";
 import type { PullRequestEvent } from "@sluice/domain/event";
-import type { PullRequestState } from "@sluice/domain/pull-request";
+import { movePullRequest, type PullRequestState } from "@sluice/domain/pull-request";
 import type { Target } from "@sluice/domain/target";
-import type { Store } from "@sluice/store/client";
 import { findPullRequests, pullRequestKey } from "@sluice/store/pull-requests";
 
 import { decideTargets, type DecidedEvent } from "../decide-event.ts";
@@ -21,12 +20,12 @@ import { resolveMerge } from "./resolve-merge.ts";
  * to 24).
  */
 export async function resolvePullRequest(input: PullRequestResolution): Promise<DecidedEvent> {
-  const { event, store } = input;
+  const { event } = input;
   switch (event.action) {
     case "merged":
       return resolveMerge(input);
     case "commented":
-      return resolveComment({ ...input, pullRequest: await findStored(store, input) });
+      return resolveComment({ ...input, pullRequest: await findStored(input) });
     default:
       return evaluate(input, await findPresent(input));
   }
@@ -34,17 +33,19 @@ export async function resolvePullRequest(input: PullRequestResolution): Promise<
 
 /** What is stored; an update of a pull request that was never seen before is no news enough, so that one is fetched (rule 11). */
 async function findPresent(input: PullRequestResolution): Promise<PullRequestState> {
-  return input.event.action === "updated" ? fetchAgain(input) : findStored(input.store, input);
+  return input.event.action === "updated" ? fetchAgain(input) : findStored(input);
 }
 
-async function findStored(
-  store: Store,
-  { repositoryId, event }: Pick<PullRequestResolution, "repositoryId" | "event">,
-): Promise<PullRequestState> {
+/** A closed one may be gone with its last events while this report came: that says itself how things are (decision 6). */
+async function findStored({
+  pending,
+  event,
+  repositoryId,
+  store,
+}: PullRequestResolution): Promise<PullRequestState> {
   const name = { repositoryId, number: event.pullRequest.number };
   const stored = (await findPullRequests(store, [name])).get(pullRequestKey(name));
-  if (stored === undefined) throw new Error("a pull request is stored together with its events");
-  return stored;
+  return stored ?? movePullRequest(null, event, pending.sequence).state;
 }
 
 async function evaluate(input: PullRequestResolution, pullRequest: PullRequestState): Promise<DecidedEvent> {

@@ -36,6 +36,7 @@ export type RepeatedTrigger = Pick<
   | "refName"
   | "commitSha"
   | "position"
+  | "awaitsPush"
   | "standing"
 >;
 

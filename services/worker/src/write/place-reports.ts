@@ -2,7 +2,7 @@
 import type { IgnoreDecision } from "@sluice/domain/decide";
 import { decideOldNews } from "@sluice/domain/decide-pull-request";
 import type { PullRequestEvent } from "@sluice/domain/event";
-import type { PullRequestState } from "@sluice/domain/pull-request";
+import { movePullRequest, type PullRequestState } from "@sluice/domain/pull-request";
 import type { Database } from "@sluice/store/client";
 import {
   branchCommitKey,
@@ -80,10 +80,10 @@ export async function findReportContext(tx: Database, reports: readonly Report[]
 export function placeReport(report: Report, { states, arrivals }: ReportContext): ReportPlace {
   const { event, repositoryId, sourceRepositoryId, commitSha, sequence, isForced } = report;
   const { number, source } = event.pullRequest;
-  const state = repositoryId === null ? undefined : states.get(pullRequestKey({ repositoryId, number }));
-  if (repositoryId === null || state === undefined) {
-    throw new Error(`a report of pull request ${String(number)} came to be run before that was stored`);
-  }
+  if (repositoryId === null) throw new Error(`pull request ${String(number)} has a run and no repository`);
+  // What is not stored any more was closed and is gone: the report says itself how things are (decision 6).
+  const state =
+    states.get(pullRequestKey({ repositoryId, number })) ?? movePullRequest(null, event, sequence).state;
   const ofCommit = { ...event, pullRequest: { ...event.pullRequest, source: { ...source, sha: commitSha } } };
   const old = decideOldNews(ofCommit, state);
   if (old !== null) return { kind: "old", decision: old };
