@@ -31,9 +31,8 @@ export async function install() {
   requireNode();
   const wanted = fingerprint();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  const pnpm = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
-  const tool = findPnpm(pnpm);
-  say("Installing the packages (" + pnpm + ")");
+  const tool = findPnpm();
+  say("Installing the packages (" + pinnedPnpm() + ")");
   if (existsSync(stamp)) unlinkSync(stamp);
   // We have just chosen the right pnpm; without the setting it looks itself up, and wants to note that in the lock file.
   const args = ["install", "--frozen-lockfile", "--config.pmOnFail=ignore"];
@@ -85,16 +84,22 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
-/** The words that run that very pnpm: the one on PATH when it is the same version, else one that npx fetches. */
-function findPnpm(pinned) {
+/** The words that run the pnpm of package.json: the one on PATH when it is that version, else one that npx fetches. */
+export function findPnpm() {
+  const pinned = pinnedPnpm();
   const options = { cwd: root, encoding: "utf8", env: nonInteractive(), stdio: ["ignore", "pipe", "ignore"] };
   const found = spawnSync("pnpm", ["--version"], options);
   if (found.status === 0 && found.stdout.trim() === pinned.split("@")[1]) return ["pnpm"];
   return ["npx", "--yes", pinned];
 }
 
-/** Nothing here may wait for an answer. */
-function nonInteractive() {
+/** `pnpm@<version>`. */
+function pinnedPnpm() {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
+}
+
+/** An environment in which nothing waits for an answer. */
+export function nonInteractive() {
   return Object.assign({}, process.env, { CI: "true", COREPACK_ENABLE_DOWNLOAD_PROMPT: "0" });
 }
 

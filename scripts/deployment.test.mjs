@@ -126,9 +126,9 @@ describe("the networks", () => {
     for (const [, container] of processes) expect(container.networks).toContain("back");
   });
 
-  test("the worker reaches Bitbucket, and shares that way with nobody", () => {
+  test("the worker and the api reach Bitbucket, and share that way with nobody", () => {
     expect(compose.networks.outbound?.internal).not.toBe(true);
-    expect(namesOn("outbound")).toEqual(["worker"]);
+    expect(namesOn("outbound")).toEqual(["worker", "api"]);
   });
 });
 

@@ -5,7 +5,7 @@
 import { spawn } from "child_process";
 import { mkdtempSync, readFileSync, rmSync } from "fs";
 import { tmpdir } from "os";
-import { join } from "path";
+import { join, resolve as resolvePath } from "path";
 import { fail, install, root, say } from "./bootstrap.mjs";
 
 const INTERRUPTED = "interrupted";
@@ -38,6 +38,7 @@ function listChecks(reports) {
     { title: "Lint", program: "oxlint", args: ["--type-aware", "--deny-warnings"] },
     { title: "Types", program: "tsc", args: ["-b"] },
     { title: "Unused code", program: "knip", args: [] },
+    { title: "Known vulnerabilities", program: process.execPath, args: [join(root, "scripts", "audit.mjs")] },
     { title: "Unit tests", program: "vitest", args: vitest("unit", reports) },
     { title: "Integration tests", program: "vitest", args: vitest("int", reports) },
   ];
@@ -50,10 +51,14 @@ function vitest(project, reports) {
   return ["run", "--project", project].concat(report, filter);
 }
 
-/** Resolves to the exit code, or to INTERRUPTED when somebody has told us to stop. */
+/**
+ * Runs a program of the packages, or one with a path of its own. Resolves to the exit code, or to INTERRUPTED when somebody
+ * has told us to stop.
+ */
 function run(program, args) {
   return new Promise((resolve) => {
-    const child = spawn(join(root, "node_modules", ".bin", program), args, { cwd: root, stdio: "inherit" });
+    const path = resolvePath(root, "node_modules", ".bin", program);
+    const child = spawn(path, args, { cwd: root, stdio: "inherit" });
     let isInterrupted = false;
     // The terminal sends Ctrl-C to the child as well; we wait until it has put its servers away.
     const onInterrupt = () => (isInterrupted = true);

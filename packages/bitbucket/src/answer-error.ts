@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { BitbucketError, type BitbucketErrorCode } from "./bitbucket-error.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { HttpAnswer } from "./http-get.ts";
+import type { HttpAnswer } from "./http-request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import { clippedText } from "./storable-text.ts";
 
@@ -25,7 +25,7 @@ export function answerError(input: {
   const { status } = answer;
   const retryAfterMs = parseRetryAfter(answer.headers.get("retry-after"), nowMs);
   const later = retryAfterMs === null ? "backoff" : { afterMs: retryAfterMs };
-  const call = `GET ${url.pathname} was answered ${status}${quote(answer.body, secrets)}`;
+  const call = `${endpoint.method ?? "GET"} ${url.pathname} was answered ${status}${quote(answer.body, secrets)}`;
   const needs = `${endpoint.scope} (access token: "${endpoint.permission}")`;
   const fail = (code: BitbucketErrorCode, sentence: string, retry: BitbucketError["retry"]) =>
     new BitbucketError(code, `${sentence}: ${call}`, { retry, status });

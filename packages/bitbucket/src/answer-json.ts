@@ -3,7 +3,7 @@ import type { z } from "zod";
 
 import { BitbucketError } from "./bitbucket-error.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { HttpAnswer } from "./http-get.ts";
+import type { HttpAnswer } from "./http-request.ts";
 import { firstIssue } from "./schema-issue.ts";
 import type { Transport } from "./transport.ts";
 
@@ -49,7 +49,7 @@ export function parseValue<T>(
 export function invalidResponse(url: URL, because: string): BitbucketError {
   return new BitbucketError(
     "bitbucket_invalid_response",
-    `Bitbucket's answer to GET ${url.pathname} cannot be used: ${because}`,
+    `what Bitbucket answered for ${url.pathname} cannot be used: ${because}`,
     { retry: "backoff", status: 200 },
   );
 }

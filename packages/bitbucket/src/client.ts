@@ -1,5 +1,6 @@
 /** Bitbucket Cloud's REST API, as much of it as the pipeline asks. */
 import type { CommitFacts, PullRequestFacts } from "@sluice/domain/event";
+import type { ExistingHook } from "@sluice/domain/webhook-plan";
 
 import type { RepositoryAddress } from "./api-url.ts";
 import { getBranch } from "./branch.ts";
@@ -7,8 +8,11 @@ import type { CallBudget } from "./budget.ts";
 import { getCommit } from "./commit.ts";
 import { type CommitPullRequests, listCommitPullRequests } from "./commit-pull-requests.ts";
 import { authorizationHeader, type BitbucketCredential } from "./credential.ts";
+import { checkCredential, type CheckPlace, type CredentialCheck } from "./credential-check.ts";
+import { type CredentialGuard, noGuard } from "./credential-guard.ts";
 import { type DiffstatQuery, getDiffstat, getPullRequestDiffstat, type ListedFiles } from "./diffstat.ts";
-import type { HttpAnswer, HttpTimeouts } from "./http-get.ts";
+import { createHook, deleteHook, type HookContent, type HookOwner, listHooks, updateHook } from "./hook.ts";
+import type { HttpAnswer, HttpTimeouts } from "./http-request.ts";
 import { getPullRequest, listOpenPullRequests } from "./pull-request.ts";
 import { getRepository, type Repository } from "./repository.ts";
 import { createSingleFlight, type SingleFlight } from "./single-flight.ts";
@@ -29,6 +33,8 @@ export interface BitbucketClientOptions {
   /** What the budget counts by: calls of one credential have one limit, whoever makes them. */
   readonly credentialId: string;
   readonly budget: CallBudget;
+  /** Default: none, refused or not. */
+  readonly guard?: CredentialGuard;
   readonly userAgent: string;
   readonly timeouts?: HttpTimeouts;
   /** Of one answer, decompressed. */
@@ -43,10 +49,10 @@ export interface BitbucketClientOptions {
 }
 
 /**
- * Calls with one credential. Identical calls at the same time are made once, and nothing is cached.
+ * Calls with one credential. Identical calls that only read are, at the same time, made once, and nothing is cached.
  *
  * Every method throws `BitbucketError` with any code of `BitbucketErrorCode` that its documentation does not turn into
- * a value, and what the budget throws.
+ * a value, and what the budget and the guard throw.
  */
 export interface BitbucketClient {
   /** The commit that a hash of 7 to 40 digits stands for; its `sha` has all 40 (rule 12). */
@@ -76,6 +82,19 @@ export interface BitbucketClient {
   ): Promise<string | null>;
   /** What a repository is called now; also the cheapest proof that a credential can read it. */
   getRepository(repository: RepositoryAddress): Promise<Repository>;
+  /** What the credential may do, and what to do about what it may not (rule 3); failures of calls are part of the answer. */
+  checkCredential(place: CheckPlace): Promise<CredentialCheck>;
+  /** Every webhook of a repository or a workspace, all pages. */
+  listHooks(owner: HookOwner): Promise<readonly ExistingHook[]>;
+  /** Makes a webhook. Sent once, and never again by itself: see `mayHaveBeenDone`. */
+  createHook(owner: HookOwner, content: HookContent): Promise<ExistingHook>;
+  /** Sets all of a webhook that `content` names; doing it again changes nothing. */
+  updateHook(
+    owner: HookOwner,
+    hook: { readonly id: string; readonly content: HookContent },
+  ): Promise<ExistingHook>;
+  /** Deletes a webhook; false when it was not there. */
+  deleteHook(owner: HookOwner, id: string): Promise<boolean>;
 }
 
 /**
@@ -91,6 +110,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     secrets: [credential.token, authorization.slice(authorization.indexOf(" ") + 1)],
     credentialId: options.credentialId,
     budget: options.budget,
+    guard: options.guard ?? noGuard,
     singleFlight: options.singleFlight ?? createSingleFlight(),
     userAgent: options.userAgent,
     timeouts: options.timeouts ?? DEFAULT_TIMEOUTS,
@@ -109,5 +129,10 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     listCommitPullRequests: (repository, sha) => listCommitPullRequests(transport, repository, sha),
     getFile: (repository, file) => getFile(transport, repository, file),
     getRepository: (repository) => getRepository(transport, repository),
+    checkCredential: (place) => checkCredential(transport, { kind: credential.kind, place }),
+    listHooks: (owner) => listHooks(transport, owner),
+    createHook: (owner, content) => createHook(transport, owner, content),
+    updateHook: (owner, hook) => updateHook(transport, owner, hook),
+    deleteHook: (owner, id) => deleteHook(transport, owner, id),
   };
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { parseJson, parseValue } from "./answer-json.ts";
 import { BitbucketError } from "./bitbucket-error.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { HttpAnswer } from "./http-get.ts";
+import type { HttpAnswer } from "./http-request.ts";
 import type { Transport } from "./transport.ts";
 
 /** Ten times what any list of ours should take; each page is one of a thousand calls an hour. */

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTestDatabase, type TestDatabase } from "@sluice/embedded/test-database";
 import { generateKey } from "@sluice/runtime/keyring";
+import { listAuditRecords } from "@sluice/store/audit-log";
+import { openStore } from "@sluice/store/client";
 import { migrateStore } from "@sluice/store/migrate";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
 
@@ -100,6 +102,23 @@ test("with nobody to ask nothing is applied, which is said, and ends with 3", as
     err: "Nothing was applied: there is nobody to ask. Run it with --yes.\n",
   });
   expect((await apply(["--dry-run"])).code).toBe(3);
+});
+
+test("who applies it is said by --by, and is the command itself otherwise; nothing is taken from the machine", async () => {
+  expect(await apply(["--yes", "--by", ""])).toMatchObject({ code: 2, err: expect.stringContaining("--by") });
+  await apply(["--yes"], { environment: { USER: "LEAK-user", LOGNAME: "LEAK-user" } });
+  await writeFile(join(folder, "sluice.yaml"), FILE.replace("main }", "dev }"));
+  await apply(["--by", "ada"], { answer: true });
+  const store = openStore({ url: database.url, maxConnections: 1, applicationName: "test" });
+  const reach = { kind: "everywhere" } as const;
+  const rows = await listAuditRecords(store, { reach, limit: 9, before: null });
+  await store.close();
+  expect(rows.map(({ actorName, action }) => [actorName, action])).toEqual([
+    ["ada", "stack.updated"],
+    ["sluice apply", "stack.created"],
+    ["sluice apply", "integration.created"],
+  ]);
+  expect(JSON.stringify(rows)).not.toContain("LEAK");
 });
 
 test("a generated secret is shown once, with its endpoint", async () => {

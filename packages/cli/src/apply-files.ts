@@ -19,6 +19,7 @@ import { parseDeclaration, type Source } from "./declaration/parse-declaration.t
 import { isEmptyPlan, type Plan } from "./declaration/plan.ts";
 import { DeclarationError } from "./declaration/problem.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { usageInvalid } from "./usage-error.ts";
 
 const applyVariables = defineConfiguration({
   databaseUrl: databaseVariables.databaseUrl,
@@ -30,14 +31,13 @@ const STATEMENT_TIMEOUT_MS = 300_000;
 
 /**
  * Applies files. Exit code 3 when there are changes that were not applied: a dry run, a "no", or nobody to ask.
- * @throws DeclarationError (not with `json`, where problems are the output), ConfigurationError, and as applyDeclaration.
+ * @throws DeclarationError (not with `json`, where problems are the output), AppError `usage_invalid`, ConfigurationError,
+ * and as applyDeclaration.
  */
 export async function applyFiles(options: ApplyOptions, context: CliContext): Promise<ExitCode> {
+  if (options.by === "") throw usageInvalid("--by needs a name");
   try {
-    const declaration = parseDeclaration(
-      await readSources(options.file, context.workingDirectory),
-      context.environment,
-    );
+    const declaration = parseDeclaration(await readSources(options.file, context), context.environment);
     const { databaseUrl, keyring } = loadConfiguration(applyVariables, findEnvironment(context));
     const store = openStore({
       url: databaseUrl,
@@ -64,7 +64,7 @@ async function applyTo(
   context: CliContext,
 ): Promise<ExitCode> {
   if (options.yes && !options.dryRun) {
-    const applied = await applyDeclaration(store, { ...input, agreed: null });
+    const applied = await applyDeclaration(store, { ...input, agreed: null, by: options.by });
     showPlan(applied.plan, options, context);
     showApplied(applied, options, context);
     return EXIT_CODES.done;
@@ -78,7 +78,7 @@ async function applyTo(
   }
   const applied = isEmptyPlan(plan)
     ? { plan, generated: [] }
-    : await applyDeclaration(store, { ...input, agreed: plan });
+    : await applyDeclaration(store, { ...input, agreed: plan, by: options.by });
   showApplied(applied, options, context);
   return EXIT_CODES.done;
 }
@@ -93,16 +93,27 @@ async function isAgreed(
   return false;
 }
 
-async function readSources(files: readonly string[], directory: string): Promise<Source[]> {
+/** `-` is standard input. */
+async function readSources(
+  files: readonly string[],
+  { workingDirectory, readLines }: CliContext,
+): Promise<Source[]> {
   return Promise.all(
     files.map(async (file) => {
+      if (file === "-") return { file, text: await readAll(readLines()) };
       try {
-        return { file, text: await readFile(resolve(directory, file), "utf8") };
+        return { file, text: await readFile(resolve(workingDirectory, file), "utf8") };
       } catch (cause) {
         throw new AppError("file_unreadable", `cannot read ${file}`, { retry: "never", cause });
       }
     }),
   );
+}
+
+async function readAll(lines: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const line of lines) text += `${line}\n`;
+  return text;
 }
 
 function showPlan(plan: Plan, { json }: ApplyOptions, { print }: CliContext): void {

@@ -32,10 +32,12 @@ export const EXIT_CODES = {
   failed: 1,
   /** The command line or a file is wrong. */
   invalid: 2,
-  /** There are changes that were not applied. */
+  /** There are changes that were not made. */
   pending: 3,
   /** Nothing is known of what was asked for. */
   notFound: 4,
+  /** The API refused: the key is missing, wrong or expired, or may not do this. */
+  refused: 5,
   /** The environment is wrong (EX_CONFIG of sysexits.h), as for the services. */
   misconfigured: 78,
 } as const;

@@ -117,10 +117,11 @@ async function setStage(context: CliContext, signal: AbortSignal): Promise<Stage
       [{ file: "demo.yaml", text: demoDeclaration(story.repository.fullName, story.targets) }],
       { SLUICE_DEMO_TOKEN: token, SLUICE_DEMO_WEBHOOK_SECRET: secret },
     );
-    await applyDeclaration(store, { declaration, keyring, prune: false, agreed: null });
+    await applyDeclaration(store, { declaration, keyring, prune: false, agreed: null, by: "sluice demo" });
 
     const services = await startServices({ ...embedded.environment, BITBUCKET_API_URL: server.url }, signal);
     closers.push((graceMs) => services.close(graceMs));
+    await embedded.announceApi(services.urls.api);
     story.repository.createHook({
       url: endpoint(services),
       secret,

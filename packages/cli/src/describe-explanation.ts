@@ -1,12 +1,12 @@
 /** What became of an event, in words: what `sluice explain` prints. */
 import type { Evidence } from "@sluice/domain/decide";
+import { describeWaits, type EventWaits } from "@sluice/domain/event-waits";
 import { explain } from "@sluice/domain/explain";
 import type { EventExplanation, ExplainedDecision } from "@sluice/store/event-explanations";
 import type { NamedTarget } from "@sluice/store/named-targets";
 
 import { describeEvent, describePullRequestFacts, shortenHashes } from "./describe-event.ts";
 import { describeHistory, describeStanding } from "./describe-trigger.ts";
-import { describeWaits, type EventWaits } from "./event-waits.ts";
 import { toOneLine } from "./one-line.ts";
 
 /** As many files as a person is shown; the others are in the JSON. */

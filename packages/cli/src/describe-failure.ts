@@ -3,6 +3,7 @@ import { AppError } from "@sluice/domain/app-error";
 import { ConfigurationError, type Environment } from "@sluice/runtime/configuration";
 import { describeError, redactText } from "@sluice/runtime/redaction";
 
+import { ApiError } from "./api-error.ts";
 import { EXIT_CODES, type ExitCode } from "./cli-context.ts";
 
 /** Mistakes of whoever wrote the command or the file: to run it again changes nothing. */
@@ -23,6 +24,8 @@ export function describeFailure(error: unknown, environment: Environment): strin
 /** The exit code that a failure gives. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof ConfigurationError) return EXIT_CODES.misconfigured;
+  if (error instanceof ApiError && [401, 403].includes(error.status)) return EXIT_CODES.refused;
+  if (codeOf(error) === "not_found") return EXIT_CODES.notFound;
   return INVALID_CODES.has(codeOf(error)) ? EXIT_CODES.invalid : EXIT_CODES.failed;
 }
 

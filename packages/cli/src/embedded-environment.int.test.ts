@@ -9,6 +9,7 @@ import { afterAll, expect, test } from "vitest";
 import { startEmbeddedEnvironment } from "./embedded-environment.ts";
 import { startServices } from "./run-everything.ts";
 import { findEnvironment } from "./running-environment.ts";
+import { runTestCli } from "./test-cli-run.ts";
 
 // Not made here: the start makes it so that the server's user can enter it.
 const dataDirectory = join(tmpdir(), `sluice-embedded-${randomUUID()}`);
@@ -68,6 +69,16 @@ test("all services run on it in one process, and stop", async () => {
   const anyPort = { INGRESS_PORT: "0", INGRESS_OPERATIONS_PORT: "0", WORKER_PORT: "0", API_PORT: "0" };
   const environment = { ...embedded.environment, ...local, ...anyPort, LOG_LEVEL: "error" };
   const services = await startServices(environment, new AbortController().signal);
+  await embedded.announceApi(services.urls.api);
+  const outside = { SLUICE_DATA_DIRECTORY: dataDirectory };
+  expect(await runTestCli(["space", "list"], { environment: outside })).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^root /m),
+    err: expect.stringMatching(/^Using the embedded Sluice that runs here/),
+  });
+  const examined = await runTestCli(["doctor"], { environment: outside });
+  expect(examined.out).toMatch(/^ok {4}api_alive: /m);
+  expect(examined.out).toMatch(/^ok {4}worker_alive: /m);
   for (const url of Object.values(services.operationsUrls)) {
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 20_000 }).toBe(200);
   }

@@ -24,6 +24,8 @@ export interface EmbeddedEnvironmentOptions {
 export interface EmbeddedEnvironment {
   /** The given environment, with DATABASE_URL, SLUICE_QUEUE_URL, SLUICE_ENCRYPTION_KEYS and SLUICE_BOOTSTRAP_KEY. */
   readonly environment: Environment;
+  /** Tells other commands in the same folder where the API is. */
+  announceApi(url: string): Promise<void>;
   /** Stops the database. Close everything that uses it first. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -61,7 +63,8 @@ export async function startEmbeddedEnvironment(
     };
     await migrate(environment, onProgress);
     await writeRunning(dataDirectory, made);
-    return { environment, stop };
+    const announceApi = (url: string) => writeRunning(dataDirectory, { ...made, SLUICE_URL: url });
+    return { environment, announceApi, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -282,6 +282,16 @@ describe("what an undecided event waits for", () => {
     expect(await again()).toContain("; all calls that its integration may make in an hour were made\n");
     await store.sql`UPDATE sluice.call_budgets SET blocked_until = now() + interval '1 minute'`;
     expect(await again()).toMatch(/; Bitbucket allows no call before \S+Z \(429\)\n/);
+    await store.sql`
+      INSERT INTO sluice.credential_health (integration_id, state, http_status, message, next_check_at)
+      VALUES (${testExplain.integrationId()}, 'refused', 401, 'no', now() + interval '1 minute')`;
+    expect(await again()).toMatch(
+      /; Bitbucket refuses the credential of its integration since \S+Z \(401\), it is wrong, expired or revoked: give the integration a new one; it is tried again at \S+Z\n/,
+    );
+    await store.sql`UPDATE sluice.credential_health SET http_status = 403, next_check_at = NULL`;
+    expect(await again()).toMatch(
+      / \(403\), it is let into no repository: look at its permissions, .*; it is tried again in a moment\n/,
+    );
     await store.sql`UPDATE sluice.integrations SET credential_ciphertext = NULL`;
     expect(await again()).toContain("; its integration has no credential: apply one\n");
   });

@@ -1,4 +1,5 @@
 /** `sluice explain`: what became of a push or a pull request, and why nothing ran. */
+import type { EventWaits } from "@sluice/domain/event-waits";
 import { explain as explainDecision } from "@sluice/domain/explain";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { findNearestName } from "@sluice/runtime/nearest-name";
@@ -11,6 +12,7 @@ import {
   findRepositoryStanding,
   type ReferredEvent,
 } from "@sluice/store/event-references";
+import { findEventWaits } from "@sluice/store/event-waits";
 import { listTargetNames, listTargetsNamed, type NamedTarget } from "@sluice/store/named-targets";
 
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
@@ -18,7 +20,6 @@ import type { ExplainOptions } from "./commands/explain.ts";
 import { describeEvent } from "./describe-event.ts";
 import { describeExplanation } from "./describe-explanation.ts";
 import { parseEventReference } from "./event-reference.ts";
-import { type EventWaits, findEventWaits } from "./event-waits.ts";
 import { findEnvironment } from "./running-environment.ts";
 import { usageInvalid } from "./usage-error.ts";
 

@@ -75,5 +75,7 @@ function describeRestFault(fault: RestFault): string {
       return `is led to ${fault.url}`;
     case "reset":
       return "is cut off";
+    case "lost_answer":
+      return "is done, and its answer is lost";
   }
 }

@@ -3,6 +3,7 @@ import {
   type ConfigurationDefinition,
   type Environment,
   findUnknownVariables,
+  type UnknownVariable,
 } from "@sluice/runtime/configuration";
 import { describeConfiguration } from "@sluice/runtime/configuration-reference";
 import type { Logger } from "@sluice/runtime/logger";
@@ -14,6 +15,7 @@ import {
   queueVariables,
 } from "@sluice/runtime/variables";
 
+import { apiAccessVariables } from "./find-api.ts";
 import { embeddedVariables } from "./running-environment.ts";
 
 const INTRODUCTION = `# Configuration
@@ -31,13 +33,18 @@ export async function writeConfigurationReference(): Promise<string> {
 
 /** `SLUICE_*` variables that no process reads, each with a warning: probably mistyped, and then without any effect. */
 export async function warnAboutUnknownVariables(environment: Environment, logger: Logger): Promise<void> {
-  const definitions = (await listSections()).map(({ definition }) => definition);
-  for (const { name, nearest } of findUnknownVariables(definitions, environment)) {
+  for (const { name, nearest } of await listUnknownVariables(environment)) {
     logger.warn(
       { variable: name, ...(nearest === null ? {} : { nearest }) },
       "configuration.unknown_variable",
     );
   }
+}
+
+/** `SLUICE_*` variables that no process reads. */
+export async function listUnknownVariables(environment: Environment): Promise<readonly UnknownVariable[]> {
+  const definitions = (await listSections()).map(({ definition }) => definition);
+  return findUnknownVariables(definitions, environment);
 }
 
 async function listSections(): Promise<{ title: string; definition: ConfigurationDefinition }[]> {
@@ -58,7 +65,7 @@ async function listSections(): Promise<{ title: string; definition: Configuratio
     { title: "Ingress", definition: without(ingressVariables, shared) },
     { title: "Worker", definition: without(workerVariables, shared) },
     { title: "API", definition: without(apiVariables, shared) },
-    { title: "The command line", definition: embeddedVariables },
+    { title: "The command line", definition: { ...embeddedVariables, ...apiAccessVariables } },
   ];
 }
 

@@ -5,6 +5,12 @@ import process from "node:process";
 
 import { runCli } from "./cli.ts";
 
+// Whoever read the output has seen enough of it: `sluice … | head`.
+process.stdout.on("error", (error) => {
+  if (!("code" in error) || error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 process.exitCode = await runCli(process.argv.slice(2), {
   // oxlint-disable-next-line node/no-process-env -- commands get the environment as a value: here it enters
   environment: process.env,

@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await store.sql`TRUNCATE sluice.integrations CASCADE`;
+  await store.sql`TRUNCATE sluice.integrations, sluice.audit_log CASCADE`;
   integrationId = randomUUID();
   await insertIntegration(store, {
     id: integrationId,
@@ -107,6 +107,9 @@ async function replay(...args: string[]) {
 
 const moveRoots = () => store.sql`
   UPDATE sluice.targets SET project_root = CASE name WHEN 'network' THEN 'elsewhere' ELSE 'network' END`;
+const auditRows = async () => [
+  ...(await store.sql`SELECT action, actor_kind, actor_name, subject_id FROM sluice.audit_log ORDER BY id`),
+];
 const countTriggers = async () => (await store.sql`SELECT FROM sluice.triggers`).length;
 
 test("the request, the event and the trigger name the delivery; a branch does not", async () => {
@@ -141,6 +144,7 @@ test("what would change is printed as a difference, and nothing is written", asy
     "",
   ]);
   expect(await countTriggers()).toBe(1);
+  expect(await auditRows()).toEqual([]);
 });
 
 test("--apply writes it, under the name that is given; again, nothing would change", async () => {
@@ -154,6 +158,9 @@ test("--apply writes it, under the name that is given; again, nothing would chan
   expect(line).toEqual({ actor: "ada", note: "replayed: its delivery does not trigger it any more" });
   expect((await replay(deliveryId, "--apply")).out).toMatch(/\nNothing would change\.\n$/);
   expect(await countTriggers()).toBe(2);
+  expect(await auditRows()).toEqual([
+    { action: "delivery.replayed", actorKind: "command_line", actorName: "ada", subjectId: deliveryId },
+  ]);
 });
 
 test("--target shows one only, does not go with --apply, and must be one", async () => {

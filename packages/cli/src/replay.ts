@@ -1,16 +1,17 @@
 /** `sluice replay`: a stored delivery again, through the present rules. */
+import { createBitbucketClients } from "@sluice/bitbucket/clients";
 import { explain } from "@sluice/domain/explain";
 import { credentialContext } from "@sluice/domain/secret-context";
 import { type Configuration, defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { databaseVariables, encryptionVariables } from "@sluice/runtime/variables";
+import { createCallBudget } from "@sluice/store/call-budget";
 import { type Database, openStore, type Store } from "@sluice/store/client";
 import { findReferredEvents } from "@sluice/store/event-references";
+import { findCredential } from "@sluice/store/integrations";
 import { listTargetsNamed } from "@sluice/store/named-targets";
 import { workerVariables } from "@sluice/worker/config";
 import { replayDelivery } from "@sluice/worker/replay/replay-delivery";
 import type { ReplayReport } from "@sluice/worker/replay/replay-report";
-import { createBitbucketClients } from "@sluice/worker/resolve/bitbucket-clients";
-import { createCallBudget } from "@sluice/worker/resolve/call-budget";
 
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
 import type { ReplayCommandOptions } from "./commands/replay.ts";
@@ -46,6 +47,7 @@ export async function replay(
   if (apply && target !== undefined) {
     throw usageInvalid("--target only shows less: --apply writes what changes for every stack and module");
   }
+  if (by === "") throw usageInvalid("--by needs a name");
   const id = parseDeliveryReference(what);
   const configuration = loadConfiguration(replayVariables, findEnvironment(context));
   const store = openStore({
@@ -102,7 +104,7 @@ async function refuseUnknownTarget(db: Database, name: string): Promise<void> {
 /** In the same budget as the workers. */
 function createClients(store: Store, { keyring, bitbucketApiUrl }: ReplayConfiguration) {
   const clients = createBitbucketClients({
-    store,
+    findCredential: (integrationId) => findCredential(store, integrationId),
     budget: createCallBudget(store),
     baseUrl: bitbucketApiUrl,
     decryptCredential: ({ id, ciphertext }) => keyring.decrypt(ciphertext, credentialContext(id)),

@@ -19,6 +19,7 @@ export async function resolveHeld(
   context: CliContext,
 ): Promise<ExitCode> {
   if (!z.uuid().safeParse(eventId).success) throw usageInvalid(`${eventId} is not the id of an event`);
+  if (options.by === "") throw usageInvalid("--by needs a name");
   const choice = readChoice(options);
   const { databaseUrl } = loadConfiguration(resolveVariables, findEnvironment(context));
   const store = openStore({ url: databaseUrl, maxConnections: 2, applicationName: "sluice-resolve" });

@@ -65,6 +65,10 @@ export async function runEverything({ embedded }: UpOptions, context: CliContext
         : await useServers(context, onProgress);
       try {
         const services = await startServices(servers.environment, signal);
+        await servers.announceApi(services.urls.api).catch(async (error: unknown) => {
+          await services.close(0);
+          throw error;
+        });
         for (const name of SERVICE_NAMES) onProgress(describeUrls(name, services));
         return {
           close: async (graceMs) => {
@@ -93,5 +97,5 @@ function startServers(context: CliContext, onProgress: (line: string) => void) {
 
 async function useServers({ environment }: CliContext, onProgress: (line: string) => void) {
   await migrate(environment, onProgress);
-  return { environment, stop: () => Promise.resolve() };
+  return { environment, announceApi: () => Promise.resolve(), stop: () => Promise.resolve() };
 }

@@ -41,11 +41,22 @@ export function findEnvironment(
 ): Environment {
   const { environment } = context;
   if (hasText(environment["DATABASE_URL"]) || hasText(environment["DATABASE_URL_FILE"])) return environment;
-  const running = readRunning(findDataDirectory(context));
+  const running = findRunning(context);
   if (running === null) return environment;
   context.report(`Using the embedded Sluice that runs here (process ${String(running.pid)}).\n`);
-  const own = Object.entries(environment).filter(([, value]) => hasText(value));
-  return { ...running.variables, ...Object.fromEntries(own) };
+  return running.environment;
+}
+
+/** The embedded Sluice that runs here; null: none does. `environment`: what it tells, under what is set already. */
+export function findRunning(context: Pick<CliContext, "environment" | "workingDirectory">): {
+  readonly pid: number;
+  readonly variables: Environment;
+  readonly environment: Environment;
+} | null {
+  const running = readRunning(findDataDirectory(context));
+  if (running === null) return null;
+  const own = Object.entries(context.environment).filter(([, value]) => hasText(value));
+  return { ...running, environment: { ...running.variables, ...Object.fromEntries(own) } };
 }
 
 /** Says that this process runs an embedded Sluice; readable by its owner alone, since `variables` hold secrets. */

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await store.sql`TRUNCATE sluice.triggers, sluice.events, sluice.targets CASCADE`;
+  await store.sql`TRUNCATE sluice.triggers, sluice.events, sluice.targets, sluice.audit_log CASCADE`;
   const integrationId = randomUUID();
   const slug = `acme-${integrationId.slice(0, 8)}`;
   await insertIntegration(store, { id: integrationId, slug, webhookSecretCiphertext: "-" });
@@ -61,6 +61,13 @@ async function lastLine() {
   const [row] = await store.sql`
     SELECT state, actor, note FROM sluice.trigger_history WHERE trigger_id = ${id} ORDER BY at DESC, id DESC LIMIT 1`;
   return row;
+}
+
+async function auditRows() {
+  return [
+    ...(await store.sql`
+      SELECT action, actor_kind, actor_name, subject_id, space_id, details FROM sluice.audit_log ORDER BY id`),
+  ];
 }
 
 test("cancel: a queued trigger is canceled, by whom is kept, and to say it again is a success (rule 28)", async () => {
@@ -107,6 +114,25 @@ test("end: a lost run is ended without force", async () => {
   const { code, out } = await trigger("end", id, "--result", "succeeded", "--by", "ada", "--json");
   expect(code).toBe(0);
   expect(JSON.parse(out)).toEqual({ id, state: "succeeded", cancelRequested: false, leaseExpiresAt: null });
+});
+
+test("who canceled or ended it is in the audit log of its space; of what was refused there is no row", async () => {
+  await startRun();
+  await trigger("end", id, "--result", "failed", "--by", "ada");
+  expect(await auditRows()).toEqual([]);
+  await trigger("cancel", id, "--by", "ada");
+  await trigger("end", id, "--result", "failed", "--by", "bob", "--force", "--message", "no power");
+  const root = await store.sql<{ id: string }[]>`SELECT id FROM sluice.spaces WHERE parent_id IS NULL`;
+  const common = { actorKind: "command_line", subjectId: id, spaceId: root[0]?.id };
+  expect(await auditRows()).toEqual([
+    { ...common, action: "trigger.canceled", actorName: "ada", details: { by: "ada" } },
+    {
+      ...common,
+      action: "trigger.ended",
+      actorName: "bob",
+      details: { by: "bob", result: "failed", force: true },
+    },
+  ]);
 });
 
 test("what is not there, and what nobody ran, is told as such", async () => {

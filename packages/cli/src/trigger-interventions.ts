@@ -3,8 +3,11 @@ import { AppError } from "@sluice/domain/app-error";
 import { SLOT_STATES } from "@sluice/domain/trigger";
 import { defineConfiguration, loadConfiguration } from "@sluice/runtime/configuration";
 import { databaseVariables } from "@sluice/runtime/variables";
-import { openStore, type Store } from "@sluice/store/client";
+import { insertAuditEntries } from "@sluice/store/audit-log";
+import { type Database, openStore } from "@sluice/store/client";
+import { type Transaction, withTransaction } from "@sluice/store/transaction";
 import { cancelTrigger, endTrigger, type InterventionOutcome } from "@sluice/store/trigger-interventions";
+import { findTriggerOwner } from "@sluice/store/trigger-spaces";
 import { z } from "zod";
 
 import { type CliContext, EXIT_CODES, type ExitCode } from "./cli-context.ts";
@@ -22,7 +25,8 @@ export async function cancel(
   { by, json }: CancelOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  return intervene({ id, by, json }, context, (store) => cancelTrigger(store, { id, by }));
+  const audit = { action: "trigger.canceled", details: { by } };
+  return intervene({ id, by, json, audit }, context, (tx) => cancelTrigger(tx, { id, by }));
 }
 
 /**
@@ -34,20 +38,34 @@ export async function end(
   { json, ...options }: EndOptions,
   context: CliContext,
 ): Promise<ExitCode> {
-  return intervene({ id, by: options.by, json }, context, (store) => endTrigger(store, { id, ...options }));
+  const { by, result, force } = options;
+  const audit = { action: "trigger.ended", details: { by, result, force } };
+  return intervene({ id, by, json, audit }, context, (tx) => endTrigger(tx, { id, ...options }));
+}
+
+interface Intervention {
+  readonly id: string;
+  readonly by: string;
+  readonly json: boolean;
+  /** As the API writes it. */
+  readonly audit: { readonly action: string; readonly details: Readonly<Record<string, unknown>> };
 }
 
 async function intervene(
-  { id, by, json }: { readonly id: string; readonly by: string; readonly json: boolean },
+  { id, by, json, audit }: Intervention,
   context: CliContext,
-  act: (store: Store) => Promise<InterventionOutcome>,
+  act: (tx: Database) => Promise<InterventionOutcome>,
 ): Promise<ExitCode> {
   if (!z.guid().safeParse(id).success) throw failure("usage_invalid", `${id} is not the id of a trigger`);
   if (by === "") throw failure("usage_invalid", "--by needs a name");
   const { databaseUrl } = loadConfiguration(triggerVariables, findEnvironment(context));
   const store = openStore({ url: databaseUrl, maxConnections: 2, applicationName: "sluice-trigger" });
   try {
-    const { state, cancelRequested, leaseExpiresAt } = acceptedOutcome(id, await act(store));
+    const { state, cancelRequested, leaseExpiresAt } = await withTransaction(store, async (tx) => {
+      const accepted = acceptedOutcome(id, await act(tx));
+      await record(tx, { id, by, audit });
+      return accepted;
+    });
     const isHeld = SLOT_STATES.some((held) => held === state);
     const asked = isHeld ? "; its holder is asked to stop" : "";
     context.print(
@@ -59,6 +77,16 @@ async function intervene(
   } finally {
     await store.close();
   }
+}
+
+async function record(
+  tx: Transaction,
+  { id, by, audit: { action, details } }: Pick<Intervention, "id" | "by" | "audit">,
+): Promise<void> {
+  const owner = await findTriggerOwner(tx, id);
+  const actor = { kind: "command_line", keyId: null, name: by, address: null } as const;
+  const subject = { kind: "trigger", id, name: owner?.targetName ?? "" };
+  await insertAuditEntries(tx, actor, [{ action, subject, spaceId: owner?.spaceId ?? null, details }]);
 }
 
 function acceptedOutcome(id: string, outcome: InterventionOutcome) {

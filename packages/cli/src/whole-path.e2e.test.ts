@@ -118,6 +118,14 @@ describe.each(testQueues(inject("redisUrl")))("from a signed push to a trigger, 
       { name: "network", actor: "ada" },
     ]);
     await expect(settle()).rejects.toMatchObject({ code: "target_not_held" });
+    const audit = await path.store.sql`
+      SELECT action, actor_kind, actor_name, subject_name, details ->> 'reason' AS reason FROM sluice.audit_log
+      WHERE details ->> 'event_id' = ${eventId} AND space_id = (SELECT space_id FROM sluice.targets LIMIT 1) ORDER BY id`;
+    const row = { action: "decision.resolved", actorKind: "command_line", actorName: "ada" };
+    expect([...audit]).toEqual([
+      { ...row, subjectName: "database", reason: "outside_project_root" },
+      { ...row, subjectName: "network", reason: "triggered" },
+    ]);
   });
 
   test("a held run is stale once a newer commit of its target was handed out (rule 14)", async () => {

@@ -75,6 +75,15 @@ describe("the default policy (rules 19, 20)", () => {
   });
 });
 
+test("a target whose integration is switched off is disabled, and the evidence says by what", () => {
+  const target = aTarget({ state: "disabled", isIntegrationDisabled: true });
+  expect(decidePush(aPush(), target, null)).toEqual({
+    outcome: "ignore",
+    reason: "target_disabled",
+    evidence: { disabled: "integration" },
+  });
+});
+
 describe("unknown files (rule 17)", () => {
   test.each([
     ["tracked", null, "hold"],

@@ -33,6 +33,8 @@ const told = { number: 12, action: "synchronize" } as const;
 const command = { text: "/sluice deploy network" };
 
 test.each<[Reason, Evidence, string]>([
+  ["target_disabled", {}, "The target is disabled."],
+  ["target_disabled", { disabled: "integration" }, "The integration of the target is disabled."],
   [
     "metadata_only",
     { pullRequest: { number: 12, action: "edited" } },

@@ -6,8 +6,10 @@ import { queueUnavailable, toQueueUnavailable } from "./queue-unavailable.ts";
 import { allQueues, type QueueDefinition } from "./queues.ts";
 import { createReopening, type Reopening } from "./reopening.ts";
 
-/** Of a question, not of `retryFailed`, which takes a round trip for each job. */
+/** Of a question, not of what is done to many jobs, which takes round trips for each. */
 const DEADLINE_MS = 5_000;
+/** Round trips under way at once. */
+const PROMOTED_AT_ONCE = 50;
 /** "All" in one call: enough to empty a day's mistake, and an end in sight. */
 const MAX_RETRIED = 10_000;
 
@@ -43,6 +45,11 @@ export interface QueueAdministration {
    * put back: an id that is not in the failed set (any more) counts as none.
    */
   retryFailed(definition: QueueDefinition<unknown>, jobs: readonly string[] | "all"): Promise<number>;
+  /**
+   * Runs postponed jobs now instead of when their time has come. @returns how many: an id that is not postponed (any more)
+   * counts as none.
+   */
+  promotePostponed(definition: QueueDefinition<unknown>, jobs: readonly string[]): Promise<number>;
   queueCounts(definition: QueueDefinition<unknown>): Promise<QueueCounts>;
   close(): Promise<void>;
 }
@@ -84,6 +91,15 @@ export function createQueueAdministration(backend: QueueBackend): QueueAdministr
         if (await ask(definition, (queue) => retryJob(queue, id))) retried++;
       }
       return retried;
+    },
+    async promotePostponed(definition, jobs) {
+      let promoted = 0;
+      for (let from = 0; from < jobs.length; from += PROMOTED_AT_ONCE) {
+        const some = jobs.slice(from, from + PROMOTED_AT_ONCE);
+        const done = await ask(definition, (queue) => Promise.all(some.map((id) => promoteJob(queue, id))));
+        promoted += done.filter(Boolean).length;
+      }
+      return promoted;
     },
     queueCounts: (definition) => ask(definition, countJobs),
     async close() {
@@ -131,6 +147,18 @@ async function retryJob(queue: Queue, id: string): Promise<boolean> {
   if (job === undefined || !(await job.isFailed())) return false;
   await job.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
   return true;
+}
+
+async function promoteJob(queue: Queue, id: string): Promise<boolean> {
+  const job: Job | undefined = await queue.getJob(id);
+  if (job === undefined) return false;
+  try {
+    await job.promote();
+    return true;
+  } catch (error) {
+    if (await job.isDelayed()) throw error;
+    return false;
+  }
 }
 
 function toFailedJob(job: Job): FailedJob {

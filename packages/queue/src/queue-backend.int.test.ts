@@ -196,6 +196,36 @@ describe.each(backends)("on $kind", ({ kind, url }) => {
       expect(completed.map(({ jobId }) => jobId)).toEqual([other, late]);
     });
 
+    test("runs a postponed job when it is told to, and counts nothing else as told", async () => {
+      const queue = aQueue(1);
+      const [late, later, other] = await produce(queue).addMany(
+        Array.from({ length: 3 }, () => ({ payload: anEvent() })),
+      );
+      let isMended = false;
+      const { outcomes } = consume(queue, async ({ jobId }) => {
+        if (jobId !== other && !isMended)
+          throw new AppError("credential_refused", "wait", { retry: { afterMs: 3_600_000 } });
+      });
+      const administration = administer();
+      await vi.waitFor(
+        async () =>
+          expect(await administration.queueCounts(queue)).toMatchObject({ delayed: 2, completed: 1 }),
+        WAIT,
+      );
+      isMended = true;
+      const told = await administration.promotePostponed(queue, [late!, other!, "unknown"]);
+      expect(told).toBe(1);
+      await vi.waitFor(() => expect(outcomes).toHaveLength(4), WAIT);
+      expect(outcomes[3]).toMatchObject({ kind: "complete", jobId: late, attempt: 1 });
+      await vi.waitFor(
+        async () =>
+          expect(await administration.queueCounts(queue)).toMatchObject({ delayed: 1, completed: 2 }),
+        WAIT,
+      );
+      expect(await administration.promotePostponed(queue, [late!])).toBe(0);
+      expect(await administration.promotePostponed(queue, [later!])).toBe(1);
+    });
+
     test("keeps a job of a newer release until that release runs it", async () => {
       const queue = aQueue();
       const newer: QueueDefinition<{ v: 2; events: string[] }> = {

@@ -31,7 +31,7 @@ export const databaseVariables = defineConfiguration({
     name: "SLUICE_DATABASE_POOL_SIZE",
     schema: integer({ min: 1, max: 500 }),
     description:
-      "Connections to Postgres that one process may hold: half of them for transactions, half for single statements. Jobs take turns, so there may be more of those.",
+      "Connections to Postgres that one process may hold: half of them for transactions, half for single statements. Jobs take turns, so there may be more of those. The API holds up to two more while it changes webhooks.",
     default: "16",
   },
 });
@@ -99,5 +99,15 @@ export const drainVariables = defineConfiguration({
     description:
       "Milliseconds from the signal to stop until the process is gone at the latest; work in hand is finished in it.",
     default: "10_000",
+  },
+});
+
+/** Where Bitbucket is asked: `bitbucketApiUrl`. */
+export const bitbucketVariables = defineConfiguration({
+  bitbucketApiUrl: {
+    name: "BITBUCKET_API_URL",
+    schema: url({ protocols: ["https", "http"], shape: "https://host/2.0" }),
+    description: "Bitbucket's REST API; another one only for tests.",
+    default: "https://api.bitbucket.org/2.0",
   },
 });

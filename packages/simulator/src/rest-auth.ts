@@ -2,12 +2,21 @@
 import type { Account } from "./account.ts";
 import { errorResponse, unauthorizedResponse } from "./rest-error.ts";
 
+/** Reading, changing and deleting are scopes of their own for API tokens; access tokens have one for all. */
+export type Access = "read" | "write" | "delete";
+
 /** OAuth names; an API token's scopes are named `read:<scope>:bitbucket`. */
 export type Scope = "repository" | "pullrequest" | "webhook" | "account";
+
+const ALL_SCOPES: readonly Scope[] = ["repository", "pullrequest", "webhook", "account"];
 
 interface Grant {
   /** Default: all. */
   readonly scopes?: readonly Scope[];
+  /** Of an API token: whether it has only those of its scopes that read. Default: false. */
+  readonly readsOnly?: boolean;
+  /** Whether it may look at and change webhooks of workspaces. Default: where it can see every repository. */
+  readonly isWorkspaceAdmin?: boolean;
   /** `workspace/slug` of what it can see; anything else is 404. Default: everything. */
   readonly repositories?: readonly string[];
   /** Who it acts as; default: the owner of the repository. */
@@ -38,10 +47,13 @@ export function authenticate(
 }
 
 /** null when the credential has the scope, else the 403 that says which one is missing. */
-export function refuseScope(credential: Credential, scope: Scope): Response | null {
-  if (credential.scopes === undefined || credential.scopes.includes(scope)) return null;
-  const name = (one: Scope): string => (credential.kind === "api_token" ? `read:${one}:bitbucket` : one);
-  const detail = { required: [name(scope)], granted: credential.scopes.map(name) };
+export function refuseScope(credential: Credential, scope: Scope, access: Access = "read"): Response | null {
+  const { kind, scopes = ALL_SCOPES, readsOnly = false } = credential;
+  const isBarred = kind === "api_token" && readsOnly && access !== "read";
+  if (scopes.includes(scope) && !isBarred) return null;
+  const name = (one: Scope, how: Access): string => (kind === "api_token" ? `${how}:${one}:bitbucket` : one);
+  const granted = scopes.map((one) => name(one, "read"));
+  const detail = { required: [name(scope, access)], granted };
   return errorResponse(403, "Your credentials lack one or more required privilege scopes.", { detail });
 }
 

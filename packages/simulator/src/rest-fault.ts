@@ -25,7 +25,9 @@ export type RestFault =
   | { readonly kind: "next_elsewhere"; readonly url: string }
   | { readonly kind: "redirect_elsewhere"; readonly url: string }
   /** No answer: the connection is cut. */
-  | { readonly kind: "reset" };
+  | { readonly kind: "reset" }
+  /** What was asked for is done, and then the connection is cut. */
+  | { readonly kind: "lost_answer" };
 
 const HTML_PAGE =
   "<!DOCTYPE html><html><head><title>Bitbucket</title></head><body><h1>We'll be back</h1></body></html>";
@@ -48,6 +50,7 @@ export function answerInstead(fault: RestFault): Response | null {
     case "slow":
     case "next_elsewhere":
     case "reset":
+    case "lost_answer":
       return null;
   }
 }

@@ -1,10 +1,10 @@
-/** Webhook subscriptions of a repository. */
+/** Webhook subscriptions, of a repository or of a workspace. */
 import { z } from "zod";
-import { MAX_HOOKS, MAX_SECRET_LENGTH, type Hook } from "./hook.ts";
+import { MAX_HOOKS, MAX_SECRET_LENGTH, type Hook, type HookInput } from "./hook.ts";
 import type { JsonObject } from "./json.ts";
 import { href } from "./links.ts";
+import type { Repository } from "./repository.ts";
 import { repositoryReferenceJson, repositoryUrl } from "./repository-json.ts";
-import type { RepositoryState } from "./repository-state.ts";
 import { errorResponse, fieldErrors, jsonResponse } from "./rest-error.ts";
 import { listFieldErrors } from "./rest-input.ts";
 import { pageResponse, USUAL_LIMITS } from "./rest-page.ts";
@@ -22,51 +22,91 @@ const CHANGES = z.object({
 });
 const HOOK = CHANGES.required({ url: true, events: true });
 
-/** `hooks`. */
-export const hookRoutes: readonly RestRoute[] = [
-  { method: "GET", path: "/hooks", scope: "webhook", handle: listHooks },
-  { method: "POST", path: "/hooks", scope: "webhook", handle: postHook },
-  { method: "GET", path: "/hooks/:uid", scope: "webhook", handle: getHook },
-  { method: "PUT", path: "/hooks/:uid", scope: "webhook", handle: putHook },
-  { method: "DELETE", path: "/hooks/:uid", scope: "webhook", handle: deleteHook },
+/** What has webhooks. */
+export interface HookOwner {
+  readonly hooks: ReadonlyMap<string, Hook>;
+  readonly createHook: (input: HookInput) => Hook;
+  readonly deleteHook: (uuid: string) => void;
+  /** Where it is in the API. */
+  readonly url: string;
+  readonly subject: JsonObject;
+}
+
+/** What a request to `hooks` says. */
+export interface HookRequest {
+  readonly owner: HookOwner;
+  readonly url: URL;
+  readonly uid: string;
+  readonly json: () => Promise<unknown>;
+}
+
+interface HookRoute extends Pick<RestRoute, "method" | "path" | "access"> {
+  readonly answer: (request: HookRequest) => Response | Promise<Response>;
+}
+
+/** `hooks` of anything that has them. */
+export const HOOK_ROUTES: readonly HookRoute[] = [
+  { method: "GET", path: "/hooks", answer: listHooks },
+  { method: "POST", path: "/hooks", access: "write", answer: postHook },
+  { method: "GET", path: "/hooks/:uid", answer: getHook },
+  { method: "PUT", path: "/hooks/:uid", access: "write", answer: putHook },
+  { method: "DELETE", path: "/hooks/:uid", access: "delete", answer: deleteHook },
 ];
 
-function listHooks({ repository, url }: RestRequest): Response {
-  return pageResponse(url, [...repository.state.hooks.values()], {
+/** `hooks` of a repository. */
+export const hookRoutes: readonly RestRoute[] = HOOK_ROUTES.map(({ answer, ...route }) => ({
+  ...route,
+  scope: "webhook",
+  handle: ({ repository, url, param, json }: RestRequest) =>
+    answer({ owner: ownerOf(repository), url, uid: param("uid"), json }),
+}));
+
+function ownerOf(repository: Repository): HookOwner {
+  return {
+    hooks: repository.state.hooks,
+    createHook: repository.createHook,
+    deleteHook: repository.deleteHook,
+    url: repositoryUrl(repository.state),
+    subject: repositoryReferenceJson(repository.state),
+  };
+}
+
+function listHooks({ owner, url }: HookRequest): Response {
+  return pageResponse(url, [...owner.hooks.values()], {
     ...USUAL_LIMITS,
-    toJson: (hook) => hookJson(repository.state, hook),
+    toJson: (hook) => hookJson(owner, hook),
   });
 }
 
-async function postHook({ repository, json }: RestRequest): Promise<Response> {
+async function postHook({ owner, json }: HookRequest): Promise<Response> {
   const parsed = HOOK.safeParse(await json());
   if (!parsed.success) return fieldErrors(listFieldErrors(parsed.error));
-  if (repository.state.hooks.size >= MAX_HOOKS) {
-    return errorResponse(400, `A repository may have at most ${MAX_HOOKS} webhooks.`);
+  if (owner.hooks.size >= MAX_HOOKS) {
+    return errorResponse(400, `There may be at most ${MAX_HOOKS} webhooks.`);
   }
   const { url, events } = parsed.data;
-  const hook = repository.createHook({ url, events });
+  const hook = owner.createHook({ url, events });
   applyChanges(hook, parsed.data);
-  return jsonResponse(hookJson(repository.state, hook), 201);
+  return jsonResponse(hookJson(owner, hook), 201);
 }
 
-function getHook({ repository, param }: RestRequest): Response {
-  const hook = repository.state.hooks.get(param("uid"));
-  return hook === undefined ? hookNotFound(param("uid")) : jsonResponse(hookJson(repository.state, hook));
+function getHook({ owner, uid }: HookRequest): Response {
+  const hook = owner.hooks.get(uid);
+  return hook === undefined ? hookNotFound(uid) : jsonResponse(hookJson(owner, hook));
 }
 
-async function putHook({ repository, param, json }: RestRequest): Promise<Response> {
-  const hook = repository.state.hooks.get(param("uid"));
-  if (hook === undefined) return hookNotFound(param("uid"));
+async function putHook({ owner, uid, json }: HookRequest): Promise<Response> {
+  const hook = owner.hooks.get(uid);
+  if (hook === undefined) return hookNotFound(uid);
   const parsed = CHANGES.safeParse(await json());
   if (!parsed.success) return fieldErrors(listFieldErrors(parsed.error));
   applyChanges(hook, parsed.data);
-  return jsonResponse(hookJson(repository.state, hook));
+  return jsonResponse(hookJson(owner, hook));
 }
 
-function deleteHook({ repository, param }: RestRequest): Response {
-  if (!repository.state.hooks.has(param("uid"))) return hookNotFound(param("uid"));
-  repository.deleteHook(param("uid"));
+function deleteHook({ owner, uid }: HookRequest): Response {
+  if (!owner.hooks.has(uid)) return hookNotFound(uid);
+  owner.deleteHook(uid);
   return new Response(null, { status: 204 });
 }
 
@@ -82,11 +122,11 @@ function applyChanges(hook: Hook, changes: z.infer<typeof CHANGES>): void {
 }
 
 /** Never the secret itself. */
-function hookJson(repository: RepositoryState, hook: Hook): JsonObject {
+function hookJson(owner: HookOwner, hook: Hook): JsonObject {
   return {
     read_only: null,
     description: hook.description,
-    links: { self: href(`${repositoryUrl(repository)}/hooks/${encodeURIComponent(hook.uuid)}`) },
+    links: { self: href(`${owner.url}/hooks/${encodeURIComponent(hook.uuid)}`) },
     url: hook.url,
     created_at: hook.createdAt,
     skip_cert_verification: hook.skipCertVerification,
@@ -94,7 +134,7 @@ function hookJson(repository: RepositoryState, hook: Hook): JsonObject {
     history_enabled: hook.historyEnabled,
     secret_set: hook.secret !== null,
     active: hook.active,
-    subject: repositoryReferenceJson(repository),
+    subject: owner.subject,
     type: "webhook_subscription",
     events: hook.events,
     uuid: hook.uuid,

@@ -5,7 +5,7 @@ import type { Account } from "./account.ts";
 import type { Bitbucket } from "./bitbucket.ts";
 import type { Repository } from "./repository.ts";
 import { ownerOf } from "./repository-state.ts";
-import { authenticate, refuseScope, type Credential, type Scope } from "./rest-auth.ts";
+import { authenticate, refuseScope, type Access, type Credential, type Scope } from "./rest-auth.ts";
 import { errorResponse } from "./rest-error.ts";
 
 const REPOSITORY_PATH = "/2.0/repositories/:workspace/:repository";
@@ -34,6 +34,8 @@ export interface RestRoute {
   /** Below the repository; with a last `*`, the handler finds that part in `rest`. */
   readonly path: string;
   readonly scope: Scope;
+  /** Default: `read`, also where something is written: a build's status needs no more. */
+  readonly access?: Access;
   readonly handle: RestHandler;
 }
 
@@ -47,7 +49,7 @@ export function addRoutes(
     app.on(route.method, `${REPOSITORY_PATH}${route.path}`, async (c) => {
       const credential = authenticate(c.req.header("authorization"), context.credentials);
       if (credential instanceof Response) return credential;
-      const refusal = refuseScope(credential, route.scope);
+      const refusal = refuseScope(credential, route.scope, route.access);
       if (refusal !== null) return refusal;
       const names = {
         workspace: c.req.param("workspace") ?? "",

@@ -16,6 +16,7 @@ import { pullRequestRoutes } from "./rest-pull-requests.ts";
 import { refRoutes } from "./rest-refs.ts";
 import { addRoutes, type RestApp } from "./rest-router.ts";
 import { statusRoutes } from "./rest-statuses.ts";
+import { addWorkspaceHookRoutes } from "./rest-workspace-hooks.ts";
 
 export interface BitbucketServerOptions {
   readonly bitbucket: Bitbucket;
@@ -104,6 +105,7 @@ function createApp(options: BitbucketServerOptions, traffic: Traffic): RestApp {
     ...hookRoutes,
   ];
   addRoutes(app, routes, { bitbucket, credentials });
+  addWorkspaceHookRoutes(app, { bitbucket, credentials });
   app.notFound(() => errorResponse(404, "Resource not found"));
   app.onError((error) => errorResponse(500, error.message));
   return app;
@@ -127,16 +129,22 @@ async function misbehave(
   { calls, faults }: Traffic,
 ): Promise<Response | undefined> {
   const url = new URL(c.req.url);
-  const call = { method: c.req.method, path: decodeURIComponent(url.pathname), query: url.search };
-  const fault = faults.take(call);
-  if (fault?.kind === "reset") {
+  const cutConnection = (): Response => {
     calls.push({ ...call, status: null });
     c.env.incoming.socket.destroy();
     return RESPONSE_ALREADY_SENT;
-  }
+  };
+  const call = { method: c.req.method, path: decodeURIComponent(url.pathname), query: url.search };
+  const fault = faults.take(call);
+  if (fault?.kind === "reset") return cutConnection();
   if (fault?.kind === "slow") await wait(fault.delayMs);
   const instead = fault === null ? null : answerInstead(fault);
   if (instead === null) await next();
+  if (fault?.kind === "lost_answer") {
+    // Hono would send the answer that it has.
+    c.res = cutConnection();
+    return undefined;
+  }
   if (fault?.kind === "next_elsewhere") c.res = await withNext(c.res, fault.url);
   calls.push({ ...call, status: (instead ?? c.res).status });
   return instead ?? undefined;

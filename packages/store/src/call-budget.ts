@@ -1,6 +1,35 @@
 import type { Database, Store } from "./client.ts";
 import { withTransaction } from "./transaction.ts";
 
+/** After a 429 that does not say for how long; Bitbucket's usual one does not. */
+const DEFAULT_BLOCK_MS = 60_000;
+
+/** The budget of each credential as whoever calls Bitbucket asks for it: kept here, so that all processes share it. */
+export function createCallBudget(store: Store) {
+  return {
+    /** Takes one call, or says after how many milliseconds to ask again. */
+    async take(
+      integrationId: string,
+    ): Promise<{ readonly granted: true } | { readonly granted: false; readonly retryAfterMs: number }> {
+      const retryAfterMs = await takeCall(store, integrationId);
+      return retryAfterMs === 0 ? { granted: true } : { granted: false, retryAfterMs };
+    },
+    /** Keeps what an answer taught: a 429, or what Bitbucket said the limit is. */
+    async learn(
+      integrationId: string,
+      lesson:
+        | { readonly kind: "limited"; readonly retryAfterMs: number | null }
+        | { readonly kind: "limit"; readonly limitPerHour: number },
+    ): Promise<void> {
+      if (lesson.kind === "limited") {
+        await blockCalls(store, integrationId, lesson.retryAfterMs ?? DEFAULT_BLOCK_MS);
+      } else {
+        await learnCallLimit(store, integrationId, lesson.limitPerHour);
+      }
+    },
+  };
+}
+
 /**
  * Takes one call from a credential's budget: at most `calls_per_hour` in any sixty minutes (fewer, where Bitbucket said
  * that it allows fewer), none before `blocked_until`. The count is shared by every worker and read by the database's

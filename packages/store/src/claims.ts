@@ -1,10 +1,12 @@
 import postgres from "postgres";
 
 import type { RunType } from "@sluice/domain/decide";
+import type { Reach } from "@sluice/domain/access";
 import type { Target } from "@sluice/domain/target";
 import type { TriggerState } from "@sluice/domain/trigger";
 
 import type { Database } from "./client.ts";
+import { isReached } from "./reach.ts";
 
 /** What a scheduler asks for. A filter that is absent lets everything through. */
 export interface ClaimRequest {
@@ -19,6 +21,8 @@ export interface ClaimRequest {
   readonly labels?: readonly string[];
   /** Names of spaces; the target is in one of them, not in one below. */
   readonly spaces?: readonly string[];
+  /** The spaces that the claimer's key holds in; absent: all. */
+  readonly reach?: Reach;
 }
 
 /** A trigger that is the caller's until its lease expires. */
@@ -199,14 +203,15 @@ function claimable(db: Database) {
   ))`;
 }
 
-function wanted(db: Database, { kinds, labels, spaces }: ClaimRequest) {
+function wanted(db: Database, { kinds, labels, spaces, reach }: ClaimRequest) {
   const { sql } = db;
   const inSpaces = () =>
     sql`AND targets.space_id IN (SELECT id FROM sluice.spaces WHERE name = ANY(${spaces ?? []}::text[]))`;
   return sql`targets.enabled AND targets.removed_at IS NULL
     ${kinds === undefined ? sql`` : sql`AND targets.kind = ANY(${kinds}::text[])`}
     ${labels === undefined ? sql`` : sql`AND targets.labels @> ${JSON.stringify(labels)}::jsonb`}
-    ${spaces === undefined ? sql`` : inSpaces()}`;
+    ${spaces === undefined ? sql`` : inSpaces()}
+    ${reach === undefined ? sql`` : sql`AND ${isReached(db, reach, sql`targets.space_id`)}`}`;
 }
 
 function isSlotTaken(error: unknown): boolean {

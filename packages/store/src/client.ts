@@ -13,6 +13,8 @@ export interface Store extends Database {
   readonly sql: postgres.Sql<Types>;
   /** Used by `withTransaction` alone. */
   readonly connections: ConnectionLeases;
+  /** Used by `workAlone` alone. Opened when wanted. */
+  readonly locks: ConnectionLeases;
   /** Finishes statements under way within `graceMs`, then closes every connection. */
   close(graceMs?: number): Promise<void>;
 }
@@ -54,6 +56,8 @@ const ANSWER_GRACE_MS = 5_000;
 
 /** Connections of a process that transactions may use; the others serve single statements. */
 const TRANSACTION_SHARE = 0.5;
+/** Above the others: what is done under a lock may need transactions, which must not wait for it. */
+const LOCK_CONNECTIONS = 2;
 
 /**
  * Opens a pool; connections are made when first used, so that this succeeds also while Postgres is away.
@@ -62,21 +66,25 @@ export function openStore(options: StoreOptions): Store {
   const forTransactions = Math.max(1, Math.floor(options.maxConnections * TRANSACTION_SHARE));
   const sql = openClient(options, { max: Math.max(1, options.maxConnections - forTransactions) });
   const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
-  const connections = createConnectionLeases({
-    size: forTransactions,
-    timeoutMs: options.transactionTimeoutMs ?? statementTimeoutMs + ANSWER_GRACE_MS,
-    idleMs: statementTimeoutMs,
-    open: (onclose) => {
-      // When it is idle or old, the leases close it.
-      return openClient(options, { max: 1, onclose, idle_timeout: 0, max_lifetime: 0 });
-    },
-  });
+  const openLeases = (size: number): ConnectionLeases =>
+    createConnectionLeases({
+      size,
+      timeoutMs: options.transactionTimeoutMs ?? statementTimeoutMs + ANSWER_GRACE_MS,
+      idleMs: statementTimeoutMs,
+      open: (onclose) => {
+        // When it is idle or old, the leases close it.
+        return openClient(options, { max: 1, onclose, idle_timeout: 0, max_lifetime: 0 });
+      },
+    });
+  const connections = openLeases(forTransactions);
+  const locks = openLeases(LOCK_CONNECTIONS);
   return {
     sql,
     connections,
+    locks,
     async close(graceMs = 5_000) {
       const timeoutS = Math.ceil(graceMs / 1_000);
-      await Promise.all([sql.end({ timeout: timeoutS }), connections.close(timeoutS)]);
+      await Promise.all([sql.end({ timeout: timeoutS }), connections.close(timeoutS), locks.close(timeoutS)]);
     },
   };
 }

@@ -1,6 +1,8 @@
-/** Writes the integrations of a declarative file. Secrets come encrypted. */
+/** Writes integrations, as a declarative file or a request describes them. Secrets come encrypted. */
 import type { Database } from "./client.ts";
+import { forgetCredentialHealth } from "./credential-health.ts";
 import type { StoredIntegration } from "./declared-state.ts";
+import { forgetBaselinesOfIntegrations } from "./swept-branches.ts";
 
 /** An integration to write. */
 export interface IntegrationRow {
@@ -13,6 +15,8 @@ export interface IntegrationRow {
   readonly credentialEmail: string | null;
   /** Null only where none is stored. */
   readonly credentialCiphertext: string | null;
+  /** When the token ends; null: not known. */
+  readonly credentialExpiresAt: string | null;
   /** Null only where none is stored. */
   readonly webhookSecretCiphertext: string | null;
   readonly previousSecretCiphertext: string | null;
@@ -23,10 +27,17 @@ export interface IntegrationRow {
   readonly checksMode: StoredIntegration["checksMode"];
   readonly labels: readonly string[];
   readonly description: string;
+  readonly enabled: boolean;
 }
 
-/** Inserts integrations, or changes all but the name and slug of those that exist. */
+/**
+ * Inserts integrations, or changes all but the name and slug of those that exist. Of a credential that is replaced nothing
+ * is known any more, and the targets of an integration that is switched begin anew (rule 34): whoever switches one holds
+ * the repositories of its targets (`lockRepositoriesOfTargets`), as sweeps do.
+ */
 export async function saveIntegrations(db: Database, rows: readonly IntegrationRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await forgetWhatChanges(db, rows);
   // There is one default at any time: whoever ceases to be it goes first.
   await saveRows(
     db,
@@ -38,14 +49,32 @@ export async function saveIntegrations(db: Database, rows: readonly IntegrationR
   );
 }
 
+async function forgetWhatChanges(db: Database, rows: readonly IntegrationRow[]): Promise<void> {
+  const changed = await db.sql<{ id: string; isSwitched: boolean; isReplaced: boolean }[]>`
+    SELECT was.id, was.enabled <> new.enabled::boolean AS is_switched,
+           was.credential_ciphertext IS DISTINCT FROM new.credential AS is_replaced
+    FROM unnest(
+      ${rows.map((row) => row.id)}::uuid[],
+      ${rows.map((row) => String(row.enabled))}::text[],
+      ${rows.map((row) => row.credentialCiphertext)}::text[]
+    ) AS new (id, enabled, credential)
+    JOIN sluice.integrations AS was USING (id)`;
+  const idsOf = (which: "isSwitched" | "isReplaced") =>
+    changed.filter((each) => each[which]).map(({ id }) => id);
+  await forgetCredentialHealth(db, idsOf("isReplaced"));
+  await forgetBaselinesOfIntegrations(db, idsOf("isSwitched"));
+}
+
 async function saveRows(db: Database, rows: readonly IntegrationRow[]): Promise<void> {
   if (rows.length === 0) return;
   await db.sql`
     INSERT INTO sluice.integrations
-      (id, name, slug, space_id, credential_kind, credential_email, credential_ciphertext, webhook_secret_ciphertext,
-       previous_secret_ciphertext, previous_secret_expires_at, checks_mode, labels, description)
-    SELECT id, name, slug, space_id, credential_kind, credential_email, credential, secret, previous,
-           coalesce(now() + expires_in_ms * interval '1 millisecond', expires_at::timestamptz), checks_mode, labels::jsonb, description
+      (id, name, slug, space_id, credential_kind, credential_email, credential_ciphertext, credential_expires_at,
+       webhook_secret_ciphertext, previous_secret_ciphertext, previous_secret_expires_at, checks_mode, labels, description,
+       enabled)
+    SELECT id, name, slug, space_id, credential_kind, credential_email, credential, credential_expires_at::timestamptz,
+           secret, previous, coalesce(now() + expires_in_ms * interval '1 millisecond', expires_at::timestamptz),
+           checks_mode, labels::jsonb, description, enabled::boolean
     FROM unnest(
       ${rows.map((row) => row.id)}::uuid[],
       ${rows.map((row) => row.name)}::text[],
@@ -54,26 +83,30 @@ async function saveRows(db: Database, rows: readonly IntegrationRow[]): Promise<
       ${rows.map((row) => row.credentialKind)}::text[],
       ${rows.map((row) => row.credentialEmail)}::text[],
       ${rows.map((row) => row.credentialCiphertext)}::text[],
+      ${rows.map((row) => row.credentialExpiresAt)}::text[],
       ${rows.map((row) => row.webhookSecretCiphertext)}::text[],
       ${rows.map((row) => row.previousSecretCiphertext)}::text[],
       ${rows.map((row) => row.previousSecretExpiresInMs)}::bigint[],
       ${rows.map((row) => row.previousSecretExpiresAt)}::text[],
       ${rows.map((row) => row.checksMode)}::text[],
       ${rows.map((row) => JSON.stringify(row.labels))}::text[],
-      ${rows.map((row) => row.description)}::text[]
-    ) AS new (id, name, slug, space_id, credential_kind, credential_email, credential, secret, previous, expires_in_ms,
-              expires_at, checks_mode, labels, description)
+      ${rows.map((row) => row.description)}::text[],
+      ${rows.map((row) => String(row.enabled))}::text[]
+    ) AS new (id, name, slug, space_id, credential_kind, credential_email, credential, credential_expires_at, secret,
+              previous, expires_in_ms, expires_at, checks_mode, labels, description, enabled)
     ON CONFLICT (id) DO UPDATE SET
       space_id = excluded.space_id,
       credential_kind = excluded.credential_kind,
       credential_email = excluded.credential_email,
       credential_ciphertext = excluded.credential_ciphertext,
+      credential_expires_at = excluded.credential_expires_at,
       webhook_secret_ciphertext = excluded.webhook_secret_ciphertext,
       previous_secret_ciphertext = excluded.previous_secret_ciphertext,
       previous_secret_expires_at = excluded.previous_secret_expires_at,
       checks_mode = excluded.checks_mode,
       labels = excluded.labels,
       description = excluded.description,
+      enabled = excluded.enabled,
       updated_at = now()`;
 }
 
@@ -98,9 +131,10 @@ export async function saveCallBudgets(
  */
 export async function deleteIntegrations(db: Database, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
+  await forgetCredentialHealth(db, ids);
   await db.sql`
     UPDATE sluice.integrations
-    SET credential_ciphertext = NULL, credential_email = NULL, webhook_secret_ciphertext = NULL,
+    SET credential_ciphertext = NULL, credential_email = NULL, credential_expires_at = NULL, webhook_secret_ciphertext = NULL,
         previous_secret_ciphertext = NULL, previous_secret_expires_at = NULL, deleted_at = now(), updated_at = now()
     WHERE id = ANY(${ids}::uuid[]) AND deleted_at IS NULL`;
 }

@@ -38,8 +38,8 @@ export async function saveSpaces(db: Database, rows: readonly SpaceRow[]): Promi
 }
 
 /**
- * Deletes spaces. What is left in them of removed targets and deleted integrations goes to the root, since it is kept
- * for the sake of what refers to it. @throws AppError `space_in_use` when something that is in use belongs to one.
+ * Deletes spaces. What is left in them of removed targets, deleted integrations and revoked keys goes to the root, since it
+ * is kept for the sake of what refers to it. @throws AppError `space_in_use` when something that is in use belongs to one.
  */
 export async function deleteSpaces(db: Database, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -49,6 +49,9 @@ export async function deleteSpaces(db: Database, ids: readonly string[]): Promis
   await db.sql`
     UPDATE sluice.integrations SET space_id = (SELECT id FROM sluice.spaces WHERE parent_id IS NULL)
     WHERE space_id = ANY(${ids}::uuid[]) AND deleted_at IS NOT NULL`;
+  await db.sql`
+    UPDATE sluice.api_keys SET space_id = (SELECT id FROM sluice.spaces WHERE parent_id IS NULL)
+    WHERE space_id = ANY(${ids}::uuid[]) AND revoked_at IS NOT NULL`;
   try {
     await db.sql`DELETE FROM sluice.spaces WHERE id = ANY(${ids}::uuid[])`;
   } catch (cause) {

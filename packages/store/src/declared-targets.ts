@@ -146,15 +146,30 @@ export async function removeTargets(tx: Database, ids: readonly string[]): Promi
     WHERE id = ANY(${ids}::uuid[]) AND removed_at IS NULL`;
 }
 
-/** Takes from targets the integrations that are deleted (rule 5). */
-export async function detachTargets(tx: Database, integrationIds: readonly string[]): Promise<void> {
-  if (integrationIds.length === 0) return;
-  const detached = await tx.sql<{ id: string }[]>`
-    UPDATE sluice.targets SET integration_id = NULL, updated_at = now()
-    WHERE integration_id = ANY(${integrationIds}::uuid[]) AND removed_at IS NULL
-    RETURNING id`;
+/** A target that lost its integration. */
+export interface DetachedTarget {
+  readonly id: string;
+  readonly kind: StoredTarget["kind"];
+  readonly name: string;
+  readonly spaceId: string;
+}
+
+/** Takes from targets the integrations that are deleted (rule 5). @returns those targets, by name. */
+export async function detachTargets(
+  tx: Database,
+  integrationIds: readonly string[],
+): Promise<DetachedTarget[]> {
+  if (integrationIds.length === 0) return [];
+  const detached = await tx.sql<DetachedTarget[]>`
+    WITH detached AS (
+      UPDATE sluice.targets SET integration_id = NULL, updated_at = now()
+      WHERE integration_id = ANY(${integrationIds}::uuid[]) AND removed_at IS NULL
+      RETURNING id, kind, name, space_id
+    )
+    SELECT id, kind, name, space_id FROM detached ORDER BY kind, name, id`;
   await forgetBaselines(
     tx,
     detached.map(({ id }) => id),
   );
+  return detached;
 }

@@ -1,4 +1,5 @@
 /** What became of events, one by one: what a person reads who asks why nothing ran. */
+import type { Reach } from "@sluice/domain/access";
 import { isApproved } from "@sluice/domain/approval";
 import type { Evidence } from "@sluice/domain/decide";
 import type { Actor, CommentFacts, CommitFacts, PullRequestFacts } from "@sluice/domain/event";
@@ -6,8 +7,10 @@ import { forkOf } from "@sluice/domain/fork";
 import type { PullRequestState } from "@sluice/domain/pull-request";
 
 import type { Database } from "./client.ts";
-import type { DecisionReport, DeliveryReport, EventReport } from "./delivery-reports.ts";
+import type { DecisionReport } from "./decision-reports.ts";
+import type { DeliveryReport, EventReport } from "./delivery-reports.ts";
 import type { ReferredEvent } from "./event-references.ts";
+import { isReached } from "./reach.ts";
 import { toRfc3339 } from "./rfc3339.ts";
 import { listTriggerStandings, type TriggerStanding } from "./trigger-standings.ts";
 
@@ -68,7 +71,10 @@ export interface ExplainedDecision extends Omit<DecisionReport, "eventId" | "del
 /** Which decisions are of interest; those that concern no target, but the event as a whole, always are. */
 export type DecisionChoice =
   /** Of an event that was named by a trigger: the one that made it. */
-  { readonly kind: "all" } | { readonly kind: "targets"; readonly ids: readonly string[] };
+  | { readonly kind: "all" }
+  | { readonly kind: "targets"; readonly ids: readonly string[] }
+  /** Those of targets in the spaces of a key. */
+  | { readonly kind: "reached"; readonly reach: Reach };
 
 /** As many decisions of an event as are shown. */
 const MAX_DECISIONS = 100;
@@ -220,10 +226,6 @@ async function listDecisions(
   referred: readonly ReferredEvent[],
   choice: DecisionChoice,
 ): Promise<readonly DecisionRow[]> {
-  const isChosen =
-    choice.kind === "all"
-      ? db.sql`(wanted.trigger_id IS NULL OR decisions.trigger_id = wanted.trigger_id)`
-      : db.sql`(decisions.target_id IS NULL OR decisions.target_id = ANY(${choice.ids}::uuid[]))`;
   return db.sql<DecisionRow[]>`
     SELECT decision.*
     FROM unnest(
@@ -241,10 +243,23 @@ async function listDecisions(
       FROM sluice.decisions
       LEFT JOIN sluice.targets ON targets.id = decisions.target_id
       LEFT JOIN sluice.spaces ON spaces.id = targets.space_id
-      WHERE decisions.event_id = wanted.event_id AND ${isChosen}
+      WHERE decisions.event_id = wanted.event_id AND ${isChosen(db, choice)}
       ORDER BY rank, space_name, target_kind, target_name LIMIT ${MAX_DECISIONS + 1}
     ) AS decision
     ORDER BY wanted.place, rank, space_name, target_kind, target_name`;
+}
+
+/** Of a row of `decisions` with its `targets`. */
+function isChosen(db: Database, choice: DecisionChoice) {
+  const { sql } = db;
+  switch (choice.kind) {
+    case "all":
+      return sql`(wanted.trigger_id IS NULL OR decisions.trigger_id = wanted.trigger_id)`;
+    case "targets":
+      return sql`(decisions.target_id IS NULL OR decisions.target_id = ANY(${choice.ids}::uuid[]))`;
+    case "reached":
+      return sql`(decisions.target_id IS NULL OR ${isReached(db, choice.reach, sql`targets.space_id`)})`;
+  }
 }
 
 function triggersOf({ triggerId, evidence }: DecisionRow): string[] {

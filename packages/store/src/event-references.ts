@@ -108,8 +108,8 @@ function listByCommit(db: Database, sha: string, limit: number): Promise<readonl
   );
 }
 
-/** The hash itself, and as it is stored of a push that nobody has looked up at Bitbucket. */
-function hashesOf(sha: string): string[] {
+/** A hash of 7 digits or more, and as it is stored of a push that nobody has looked up at Bitbucket. */
+export function hashesOf(sha: string): string[] {
   return Array.from({ length: sha.length - MIN_SHA_LENGTH + 1 }, (_, more) =>
     sha.slice(0, MIN_SHA_LENGTH + more),
   );

@@ -9,6 +9,7 @@ export interface HeldDecision {
   readonly eventId: string;
   readonly targetId: string;
   readonly targetName: string;
+  readonly spaceId: string;
   readonly repositoryId: string;
   readonly runType: RunType;
   readonly evidence: Evidence;
@@ -46,8 +47,8 @@ export async function findRepositoryOfEvent(db: Database, eventId: string): Prom
 /** The decisions of an event that wait for a person. The caller holds the lock of its repository. */
 export async function listHeldDecisions(db: Database, eventId: string): Promise<HeldDecision[]> {
   const rows = await db.sql<HeldRow[]>`
-    SELECT decisions.id, decisions.event_id, decisions.target_id, targets.name AS target_name, decisions.run_type,
-           decisions.evidence, events.repository_id, events.ref_name, events.new_sha, events.old_sha,
+    SELECT decisions.id, decisions.event_id, decisions.target_id, targets.name AS target_name, targets.space_id,
+           decisions.run_type, decisions.evidence, events.repository_id, events.ref_name, events.new_sha, events.old_sha,
            events.branch_arrival, events.sequence, events.action, events.source_repository_id,
            events.facts -> 'pullRequest' AS pull_request, repositories.uuid, repositories.full_name,
            decisions.run_type = 'tracked' AND EXISTS (

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 
 import { AppError } from "@sluice/domain/app-error";
 import { drizzle } from "drizzle-orm/postgres-js";
+import { readMigrationFiles } from "drizzle-orm/migrator";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 
@@ -37,4 +38,11 @@ export async function migrateStore(url: string): Promise<void> {
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/** When the newest migration of this release was made, in ms since 1970: by that a database knows it. */
+export function newestMigrationMs(): number {
+  return Math.max(
+    ...readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map(({ folderMillis }) => folderMillis),
+  );
 }

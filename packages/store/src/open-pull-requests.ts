@@ -1,6 +1,7 @@
 /** What sweeps compare Bitbucket's open pull requests with, and from when on those count for a target (rule 34). */
 import type { PullRequestState } from "@sluice/domain/pull-request";
 
+import { isActiveTarget } from "./active-targets.ts";
 import type { Database } from "./client.ts";
 
 /**
@@ -63,13 +64,13 @@ export async function savePullRequestBaselines(
   await db.sql`
     INSERT INTO sluice.sweep_baselines (target_id, branch, seen_at)
     SELECT id, ${PULL_REQUESTS}, ${seenUntil ?? BEFORE_ALL}::text::timestamptz FROM sluice.targets
-    WHERE repository_id = ${repositoryId} AND ${isActive(db)}
+    WHERE repository_id = ${repositoryId} AND ${isActiveTarget(db)}
     ORDER BY id
     ON CONFLICT (target_id, branch) DO NOTHING`;
   const [row] = await db.sql<{ seenUntil: string | null }[]>`
     SELECT to_char(min(seen_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS seen_until
     FROM sluice.sweep_baselines JOIN sluice.targets ON targets.id = target_id
-    WHERE repository_id = ${repositoryId} AND branch = ${PULL_REQUESTS} AND ${isActive(db)}`;
+    WHERE repository_id = ${repositoryId} AND branch = ${PULL_REQUESTS} AND ${isActiveTarget(db)}`;
   return row?.seenUntil ?? null;
 }
 
@@ -86,7 +87,7 @@ export async function listBaselineTargetsOfPullRequest(
     SELECT targets.id FROM sluice.targets
     LEFT JOIN sluice.sweep_baselines AS baselines
       ON baselines.target_id = targets.id AND baselines.branch = ${PULL_REQUESTS}
-    WHERE repository_id = ${repositoryId} AND ${isActive(db)}
+    WHERE repository_id = ${repositoryId} AND ${isActiveTarget(db)}
       AND (baselines.target_id IS NULL OR ${updatedOn}::text::timestamptz <= baselines.seen_at)`;
   return new Set(rows.map(({ id }) => id));
 }
@@ -96,8 +97,4 @@ export async function forgetPullRequestBaselines(db: Database, repositoryId: str
   await db.sql`
     DELETE FROM sluice.sweep_baselines USING sluice.targets
     WHERE targets.id = target_id AND targets.repository_id = ${repositoryId} AND branch = ${PULL_REQUESTS}`;
-}
-
-function isActive(db: Database) {
-  return db.sql`removed_at IS NULL AND enabled AND integration_id IS NOT NULL`;
 }

@@ -1,6 +1,7 @@
 /** When which repository is swept, and what came of it (rule 34). Times are those of the database's clock. */
 import type { CommitLinks } from "@sluice/domain/commit-links";
 
+import { isActiveTarget } from "./active-targets.ts";
 import type { Database } from "./client.ts";
 import { toRfc3339 } from "./rfc3339.ts";
 
@@ -47,7 +48,7 @@ export async function addSweptRepositories(db: Database): Promise<void> {
   await db.sql`
     INSERT INTO sluice.repository_sweeps (repository_id)
     SELECT DISTINCT repository_id FROM sluice.targets
-    WHERE ${isActive(db)}
+    WHERE ${isActiveTarget(db)}
       AND NOT EXISTS (SELECT FROM sluice.repository_sweeps WHERE repository_sweeps.repository_id = targets.repository_id)
     ON CONFLICT DO NOTHING`;
 }
@@ -77,7 +78,7 @@ export async function takeDueSweeps(
           OR due_at IS NULL AND ${intervalMs !== null}
             AND coalesce(swept_at + ${intervalMs ?? 0} * interval '1 millisecond', '-infinity') <= now()
         ))
-        AND EXISTS (SELECT FROM sluice.targets WHERE targets.repository_id = repositories.id AND ${isActive(db)})
+        AND EXISTS (SELECT FROM sluice.targets WHERE targets.repository_id = repositories.id AND ${isActiveTarget(db)})
       ORDER BY coalesce(due_at, swept_at) NULLS FIRST LIMIT ${limit}
       FOR NO KEY UPDATE OF repository_sweeps SKIP LOCKED
     ), taken AS (
@@ -88,7 +89,7 @@ export async function takeDueSweeps(
     )
     SELECT repositories.id AS repository_id, integration_id, uuid, full_name, (
       SELECT json_agg(DISTINCT tracked_branch) FROM sluice.targets
-      WHERE targets.repository_id = repositories.id AND ${isActive(db)}
+      WHERE targets.repository_id = repositories.id AND ${isActiveTarget(db)}
     ) AS branches
     FROM taken JOIN sluice.repositories ON repositories.id = taken.repository_id
     ORDER BY repositories.id`;
@@ -158,7 +159,7 @@ export async function listSweepReports(db: Database, repository: string | null):
     JOIN sluice.repositories ON repositories.id = repository_sweeps.repository_id
     JOIN sluice.integrations ON integrations.id = repositories.integration_id
     WHERE (${repository}::text IS NULL OR lower(full_name) = lower(${repository}))
-      AND EXISTS (SELECT FROM sluice.targets WHERE targets.repository_id = repositories.id AND ${isActive(db)})
+      AND EXISTS (SELECT FROM sluice.targets WHERE targets.repository_id = repositories.id AND ${isActiveTarget(db)})
     ORDER BY lower(full_name), integrations.name`;
   return rows.map(({ failureCode: code, failureMessage: message, failingSince: since, sweptAt, ...row }) => ({
     ...row,
@@ -166,8 +167,4 @@ export async function listSweepReports(db: Database, repository: string | null):
     failure:
       code === null || message === null || since === null ? null : { code, message, since: toRfc3339(since) },
   }));
-}
-
-function isActive(db: Database) {
-  return db.sql`targets.removed_at IS NULL AND targets.enabled AND targets.integration_id IS NOT NULL`;
 }

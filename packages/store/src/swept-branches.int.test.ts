@@ -4,7 +4,9 @@ import { createTestDatabase, type TestDatabase } from "@sluice/embedded/test-dat
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
 import { openStore, type Store } from "./client.ts";
+import { saveIntegrations } from "./declared-integrations.ts";
 import { detachTargets, removeTargets, saveTargets, type TargetRow } from "./declared-targets.ts";
+import { findIntegrationRecord } from "./integration-records.ts";
 import { migrateStore } from "./migrate.ts";
 import { listBaselineTargets, saveBaselines } from "./swept-branches.ts";
 import { insertIntegration, insertStack } from "./test-fixtures.ts";
@@ -111,6 +113,24 @@ describe("a target begins anew", () => {
   test("without its integration", async () => {
     await detachTargets(store, [row.integrationId]);
     expect(await isBaseline(A, B)).toBe(true);
+  });
+
+  test("when its integration is switched off, and is looked at again once that is on", async () => {
+    const integration = await findIntegrationRecord(store, row.integrationId);
+    const turn = (enabled: boolean) =>
+      saveIntegrations(store, [{ ...integration!, previousSecretExpiresInMs: null, enabled }]);
+    await turn(false);
+    expect(await isBaseline(A, B)).toBe(true);
+    const head = { repositoryId: row.repositoryId, name: "main", headSha: A, knownSha: A };
+    await saveBaselines(store, head);
+    expect(await isBaseline(A, B)).toBe(true);
+    await turn(true);
+    await saveBaselines(store, head);
+    expect(await isBaseline(A, B)).toBe(false);
+    await saveIntegrations(store, [
+      { ...integration!, previousSecretExpiresInMs: null, description: "Another" },
+    ]);
+    expect(await isBaseline(A, B)).toBe(false);
   });
 
   test("when it is removed", async () => {

@@ -1,4 +1,5 @@
 /** What sweeps have seen of branches: where Bitbucket has them, against where we do (rule 34). */
+import { isActiveTarget } from "./active-targets.ts";
 import type { Database } from "./client.ts";
 import type { BranchName } from "./branches.ts";
 
@@ -86,7 +87,7 @@ export async function saveBaselines(
     SELECT targets.id, ${name}, ${headSha}, ${knownSha} FROM sluice.targets
     LEFT JOIN sluice.sweep_baselines AS earlier
       ON earlier.target_id = targets.id AND earlier.branch = ${name}
-    WHERE repository_id = ${repositoryId} AND removed_at IS NULL AND enabled AND integration_id IS NOT NULL
+    WHERE repository_id = ${repositoryId} AND ${isActiveTarget(db)}
       AND (earlier.target_id IS NULL
            OR ${headSha === knownSha} AND earlier.head_sha IS DISTINCT FROM earlier.known_sha)
     ORDER BY targets.id
@@ -126,6 +127,17 @@ export async function forgetBaselinesOfRepository(db: Database, repositoryId: st
 export async function forgetBaselines(tx: Database, targetIds: readonly string[]): Promise<void> {
   if (targetIds.length === 0) return;
   await tx.sql`DELETE FROM sluice.sweep_baselines WHERE target_id = ANY(${targetIds}::uuid[])`;
+}
+
+/** The targets of these integrations begin anew: the integrations are switched off, or on again. */
+export async function forgetBaselinesOfIntegrations(
+  tx: Database,
+  integrationIds: readonly string[],
+): Promise<void> {
+  if (integrationIds.length === 0) return;
+  await tx.sql`
+    DELETE FROM sluice.sweep_baselines USING sluice.targets
+    WHERE targets.id = target_id AND targets.integration_id = ANY(${integrationIds}::uuid[])`;
 }
 
 /** A target as it is about to be written; `id` is null for a new one. */

@@ -3,7 +3,10 @@ import type { Target } from "@sluice/domain/target";
 import type { Database } from "./client.ts";
 import type { SeenRepository } from "./repositories.ts";
 
-/** The targets of each repository, by repository id; a repository without any is absent. */
+/**
+ * The targets of each repository, by repository id; a repository without any is absent. An integration that is switched off
+ * switches off its targets: its deliveries are verified and recorded all the same.
+ */
 export async function listTargetsByRepository(
   db: Database,
   repositoryIds: readonly string[],
@@ -40,10 +43,13 @@ type TargetRow = Target & { readonly repositoryId: string };
 
 function selectTargets(db: Database) {
   return db.sql`
-    SELECT repository_id, id, kind, name, tracked_branch, project_root, project_globs, on_unknown_files,
+    SELECT repository_id, targets.id, kind, targets.name, tracked_branch, project_root, project_globs, on_unknown_files,
            allowed_fork_workspaces, deployers, module_version_source,
-           CASE WHEN integration_id IS NULL THEN 'detached' WHEN enabled THEN 'active' ELSE 'disabled' END AS state
-    FROM sluice.targets`;
+           CASE WHEN integration_id IS NULL THEN 'detached'
+                WHEN targets.enabled AND integrations.enabled THEN 'active'
+                ELSE 'disabled' END AS state,
+           coalesce(targets.enabled AND NOT integrations.enabled, false) AS is_integration_disabled
+    FROM sluice.targets LEFT JOIN sluice.integrations ON integrations.id = targets.integration_id`;
 }
 
 function groupByRepository(rows: readonly TargetRow[]): ReadonlyMap<string, readonly Target[]> {

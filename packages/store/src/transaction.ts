@@ -20,7 +20,10 @@ export interface Transaction extends Database {
  * postgres 3.4.9 can send it on one that it does not hold (porsager/postgres #823, #1189, #1204). Delete the detour when
  * those are closed.
  */
-export async function withTransaction<R>(store: Store, work: (tx: Transaction) => Promise<R>): Promise<R> {
+export async function withTransaction<R>(
+  store: Pick<Store, "connections">,
+  work: (tx: Transaction) => Promise<R>,
+): Promise<R> {
   const lease = await store.connections.lease();
   try {
     return await Promise.race([lease.lost, runTransaction(lease.sql, work)]);

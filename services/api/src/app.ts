@@ -1,59 +1,98 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { BitbucketClients } from "@sluice/bitbucket/clients";
+import type { Keyring } from "@sluice/runtime/keyring";
 import type { Logger } from "@sluice/runtime/logger";
-import type { Database } from "@sluice/store/client";
-import { Hono, type MiddlewareHandler } from "hono";
+import type { Store } from "@sluice/store/client";
+import type { Hono, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { csrf } from "hono/csrf";
-import { secureHeaders } from "hono/secure-headers";
 
-import { requireBasic, requireBearer, type KeyCheck } from "./authentication.ts";
+import { createAuthentication, type RequestLimits } from "./access/authenticate.ts";
+import type { Identify } from "./access/identify.ts";
+import type { ApiEnv } from "./api-env.ts";
+import { addApiKeyRoutes } from "./api-keys-routes.ts";
+import { addAuditRoutes } from "./audit-routes.ts";
 import { DASHBOARD_PATH, type Dashboard } from "./dashboard.ts";
-import { createDecisionsRoutes, createDeliveriesRoutes } from "./deliveries-routes.ts";
+import { addDecisionRoutes } from "./decisions-routes.ts";
+import { addDeliveryRoutes } from "./deliveries-routes.ts";
+import { addEventRoutes } from "./events-routes.ts";
+import { securityHeaders } from "./headers.ts";
+import { addIntegrationRoutes } from "./integrations-routes.ts";
+import { loggablePath } from "./loggable-path.ts";
+import { addReference, openApiDocument } from "./openapi.ts";
 import { answerError, ProblemError } from "./problem.ts";
-import { MAX_BODY_BYTES } from "./request-body.ts";
+import { addPullRequestRoutes } from "./pull-requests-routes.ts";
+import { addRepositoryRoutes } from "./repositories-routes.ts";
 import { answerInTime } from "./request-deadline.ts";
-import { createTriggerInterventionsRoutes } from "./trigger-interventions-routes.ts";
-import { createTriggersRoutes } from "./triggers-routes.ts";
+import { addSpaceRoutes } from "./spaces-routes.ts";
+import { TARGET_RESOURCES } from "./target-document.ts";
+import { addBulkTargetRoutes, BULK_PATHS, MAX_BULK_BODY_BYTES } from "./targets-bulk-routes.ts";
+import { addTargetRoutes } from "./targets-routes.ts";
+import { addTriggerInterventionRoutes } from "./trigger-interventions-routes.ts";
+import { addTriggerListRoutes } from "./trigger-lists-routes.ts";
+import { addTriggerRoutes } from "./triggers-routes.ts";
+import { addWebhookRoutes } from "./webhooks-routes.ts";
 
-/** What routes leave for the line that is logged of a request. */
-export interface ApiEnv {
-  readonly Variables: {
-    facts?: Readonly<Record<string, unknown>>;
-    /** False: logged for debugging alone. */
-    isNews?: boolean;
-  };
-}
+/** What the API reads of one body, unless that holds thousands of things. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 export interface ApiAppOptions {
-  readonly db: Database;
-  readonly isKey: KeyCheck;
+  readonly store: Store;
+  readonly keyring: Keyring;
+  readonly identify: Identify;
+  readonly limits: RequestLimits;
   readonly dashboard: Pick<Dashboard, "fetch">;
+  readonly bitbucket: BitbucketClients;
+  /** Of the ingress as Bitbucket sees it; null: not known. */
+  readonly publicUrl: string | null;
   /** `/healthz`, `/readyz`, `/metrics`. */
   readonly operations: Hono;
   readonly logger: Logger;
 }
 
-/** The API's routes: schedulers and reports under /v1, the queues' dashboard, and what operators ask. */
-export function createApiApp({ db, isKey, dashboard, operations, logger }: ApiAppOptions): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>();
+/** The API's routes: what people and schedulers do under /v1, its description, and the queues' dashboard. */
+export function createApiApp(options: ApiAppOptions): OpenAPIHono<ApiEnv> {
+  const { store, keyring, identify, limits, dashboard, bitbucket, publicUrl, operations, logger } = options;
+  const app = new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw result.error;
+    },
+  });
+  app.use(securityHeaders());
   app.route("/", operations);
   app.use(logRequest(logger));
   app.onError((error, c) => answerError(error, c, logger));
   app.notFound((c) => answerError(new ProblemError("not_found", "There is no such path."), c, logger));
 
-  const limitBody = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new ProblemError("body_too_large", `At most ${String(MAX_BODY_BYTES)} bytes are read.`);
-    },
-  });
-  app.use("/v1/*", secureHeaders(), requireBearer(isKey), limitBody, answerInTime());
-  app.route("/v1/triggers", createTriggersRoutes(db));
-  app.route("/v1/triggers", createTriggerInterventionsRoutes(db));
-  app.route("/v1/deliveries", createDeliveriesRoutes(db));
-  app.route("/v1/decisions", createDecisionsRoutes(db));
+  const limitBody = limitBodyTo(MAX_BODY_BYTES);
+  const limitBulkBody = limitBodyTo(MAX_BULK_BODY_BYTES);
+  const limitApiBody: MiddlewareHandler = (c, next) =>
+    (BULK_PATHS.has(c.req.path) ? limitBulkBody : limitBody)(c, next);
+  const authentication = createAuthentication(identify, limits);
+  app.use("/v1/*", authentication.bearer, limitApiBody, answerInTime());
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
+  const context = { store, keyring };
+  addTriggerRoutes(app, store);
+  addTriggerInterventionRoutes(app, context);
+  addTriggerListRoutes(app, context);
+  addDeliveryRoutes(app, context);
+  addEventRoutes(app, context);
+  addDecisionRoutes(app, context);
+  addPullRequestRoutes(app, context);
+  addApiKeyRoutes(app, context);
+  addAuditRoutes(app, context);
+  addSpaceRoutes(app, context);
+  addIntegrationRoutes(app, { ...context, bitbucket, publicUrl });
+  addWebhookRoutes(app, { ...context, bitbucket, publicUrl });
+  addRepositoryRoutes(app, context);
+  for (const resource of TARGET_RESOURCES) {
+    addBulkTargetRoutes(app, context, resource);
+    addTargetRoutes(app, context, resource);
+  }
+  addReference(app, openApiDocument(app));
 
   // A browser sends the password along with any request to us, also with one that another site made.
-  const guards = [dashboardHeaders(), requireBasic(isKey), csrf(), limitBody] as const;
+  const guards = [authentication.browser, csrf(), limitBody] as const;
   app.use(DASHBOARD_PATH, ...guards);
   app.use(`${DASHBOARD_PATH}/*`, ...guards);
   app.all(DASHBOARD_PATH, (c) => dashboard.fetch(c.req.raw));
@@ -61,14 +100,11 @@ export function createApiApp({ db, isKey, dashboard, operations, logger }: ApiAp
   return app;
 }
 
-/** Its page asks for fonts of another site, and does without. */
-function dashboardHeaders(): MiddlewareHandler {
-  return secureHeaders({
-    contentSecurityPolicy: {
-      defaultSrc: ["'self'"],
-      styleSrc: ["'self'", "'unsafe-inline'"],
-      imgSrc: ["'self'", "data:"],
-      frameAncestors: ["'none'"],
+function limitBodyTo(maxBytes: number): MiddlewareHandler {
+  return bodyLimit({
+    maxSize: maxBytes,
+    onError: () => {
+      throw new ProblemError("body_too_large", `At most ${String(maxBytes)} bytes are read.`);
     },
   });
 }
@@ -78,7 +114,8 @@ function logRequest(logger: Logger): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     await next();
-    const { method, path } = c.req;
+    const { method } = c.req;
+    const path = loggablePath(c.req.path);
     const { status } = c.res;
     const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
     const isNews = status >= 400 || (method !== "GET" && (c.get("isNews") ?? true));

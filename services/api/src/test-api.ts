@@ -1,9 +1,11 @@
 import { migrateQueueBackend } from "@sluice/queue/backend";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
-import { createLogger } from "@sluice/runtime/logger";
+import { generateKey, parseKeyring } from "@sluice/runtime/keyring";
+import { createLogger, type Logger } from "@sluice/runtime/logger";
 import { openStore, type Store } from "@sluice/store/client";
 import { migrateStore } from "@sluice/store/migrate";
 
+import type { ApiConfiguration } from "./config.ts";
 import { startApi, type RunningApi } from "./start-api.ts";
 
 /** An API on a database of its own, as tests use it. Not for anything else. */
@@ -64,12 +66,21 @@ export async function createTestApi(database: {
 }
 
 /** An API on servers that need not be there. */
-export function startTestApi(urls: {
-  readonly databaseUrl: string;
-  readonly queueUrl: string;
-  readonly queueNamespace?: string;
-}): Promise<RunningApi> {
+export function startTestApi(
+  urls: {
+    readonly databaseUrl: string;
+    readonly queueUrl: string;
+    readonly queueNamespace?: string;
+  },
+  options: {
+    readonly configuration?: Partial<ApiConfiguration>;
+    readonly showFirstKey?: (text: string) => void;
+    /** Default: nothing is logged. */
+    readonly logger?: Logger;
+  } = {},
+): Promise<RunningApi> {
   return startApi({
+    ...(options.showFirstKey === undefined ? {} : { showFirstKey: options.showFirstKey }),
     configuration: {
       queueNamespace: "sluice",
       ...urls,
@@ -80,8 +91,15 @@ export function startTestApi(urls: {
       host: "127.0.0.1",
       port: 0,
       bootstrapKey: TEST_KEY,
+      keyring: parseKeyring(generateKey()),
+      // Nothing listens there.
+      bitbucketApiUrl: "http://127.0.0.1:1/2.0",
+      publicUrl: null,
+      requestsPerSecond: 100_000,
+      wrongKeysPerMinute: 100_000,
+      ...options.configuration,
     },
-    logger: createLogger({ service: "api", level: "silent", format: "json" }),
+    logger: options.logger ?? createLogger({ service: "api", level: "silent", format: "json" }),
   });
 }
 
@@ -106,5 +124,9 @@ export async function call(
   });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get("content-type") ?? "");
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: isJson && text !== "" ? JSON.parse(text) : text,
+  };
 }

@@ -17,7 +17,7 @@ export function acceptedOutcome(id: string, outcome: ReportOutcome | Interventio
         lease_expires_at: outcome.leaseExpiresAt,
       };
     case "not_found":
-      throw new ProblemError("not_found", "There is no trigger with this id.");
+      throw noSuchTrigger();
     case "not_holder": {
       const who = outcome.holder === null ? "Nobody holds it" : `${outcome.holder} holds it`;
       throw new ProblemError(
@@ -33,6 +33,11 @@ export function acceptedOutcome(id: string, outcome: ReportOutcome | Interventio
     case "conflict":
       throw new ProblemError("state_conflict", `The trigger is ${outcome.state}.`, { state: outcome.state });
   }
+}
+
+/** The same for one that is out of reach. */
+export function noSuchTrigger(): ProblemError {
+  return new ProblemError("not_found", "There is no trigger with this id.");
 }
 
 function hold(outcome: Extract<ReportOutcome | InterventionOutcome, { readonly holder: string | null }>) {

@@ -1,35 +1,44 @@
+/** What a scheduler does with triggers: claim, start, wait, heartbeat, finish, look at one. See docs/trigger.md. */
+import { z, type OpenAPIHono } from "@hono/zod-openapi";
+import { isWithinReach, type Access } from "@sluice/domain/access";
 import { RUN_RESULTS } from "@sluice/domain/trigger";
 import { toTriggerDocument } from "@sluice/domain/trigger-document";
 import { claimTriggers, type Claim, type ClaimRequest } from "@sluice/store/claims";
 import type { Database } from "@sluice/store/client";
 import { listTriggerRecords } from "@sluice/store/trigger-records";
 import { finishTrigger, heartbeat, startTrigger, waitTrigger } from "@sluice/store/trigger-reports";
-import { Hono } from "hono";
-import { z } from "zod";
+import { findTriggerOwner } from "@sluice/store/trigger-spaces";
 
-import type { ApiEnv } from "./app.ts";
+import { accessOf, defineRoute, problemResponse } from "./access/define-route.ts";
+import type { ApiEnv } from "./api-env.ts";
 import { storable, text } from "./body-text.ts";
-import { parseId } from "./path-id.ts";
-import { ProblemError } from "./problem.ts";
-import { readJsonBody } from "./request-body.ts";
-import { acceptedOutcome } from "./trigger-answers.ts";
+import { idParams, parseId } from "./path-id.ts";
+import { acceptedOutcome, noSuchTrigger } from "./trigger-answers.ts";
+import { outcomeSchema, triggerSchema } from "./trigger-schema.ts";
 
 const DEFAULT_LEASE_MS = 60_000;
 const MAX_LEASE_MS = 3_600_000;
 
 const leaseMs = z.int().min(1_000).max(MAX_LEASE_MS).default(DEFAULT_LEASE_MS);
 const names = z.array(text(100)).max(100);
-const leaseToken = z.guid();
+const leaseToken = z.guid().openapi({ description: "`lease.token` of your claim." });
 
-const claimBody = z.strictObject({
-  holder: text(200),
-  limit: z.int().min(1).max(100).default(1),
-  lease_ms: leaseMs,
-  kinds: z.array(z.enum(["stack", "module"])).optional(),
-  run_types: z.array(z.enum(["tracked", "proposed"])).optional(),
-  labels: names.optional(),
-  spaces: names.optional(),
-});
+const claimBody = z
+  .strictObject({
+    holder: text(200).openapi({
+      description: "A name for you, shown to people. It proves nothing.",
+      example: "runner-7",
+    }),
+    limit: z.int().min(1).max(100).default(1),
+    lease_ms: leaseMs,
+    kinds: z.array(z.enum(["stack", "module"])).optional(),
+    run_types: z.array(z.enum(["tracked", "proposed"])).optional(),
+    labels: names.optional().openapi({ description: "The target has all of them." }),
+    spaces: names
+      .optional()
+      .openapi({ description: "Names; the target is in one of them, not in one below." }),
+  })
+  .openapi("ClaimRequest");
 
 const startBody = z.strictObject({
   lease_token: leaseToken,
@@ -48,24 +57,57 @@ const finishBody = z.strictObject({
   message: text(4_000).optional(),
 });
 
-/** What a scheduler does with triggers: claim, start, wait, heartbeat, finish, look at one. See docs/trigger.md. */
-export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
+const claimRoute = defineRoute("claim", {
+  method: "post",
+  path: "/v1/triggers/claim",
+  tags: ["Triggers"],
+  summary: "Claim what can be run now",
+  description:
+    "Tracked before proposed, then the oldest first, out of the spaces of your key. None: ask again in a second or so.",
+  request: { body: { required: true, content: { "application/json": { schema: claimBody } } } },
+  responses: {
+    200: {
+      description: "Yours alone until their leases expire.",
+      content: { "application/json": { schema: z.object({ triggers: z.array(triggerSchema) }) } },
+    },
+  },
+});
 
-  routes.post("/claim", async (c) => {
-    const body = await readJsonBody(c, claimBody);
-    const claims = await claimTriggers(db, toClaimRequest(body));
+const startRoute = defineReport("start", startBody, "The run has begun, or goes on after it waited");
+const waitRoute = defineReport("wait", waitBody, "The run waits for a person");
+const heartbeatRoute = defineReport("heartbeat", heartbeatBody, "Renew the lease");
+const finishRoute = defineReport("finish", finishBody, "The run has ended");
+
+const getRoute = defineRoute("read", {
+  method: "get",
+  path: "/v1/triggers/{id}",
+  tags: ["Triggers"],
+  summary: "Look at a trigger",
+  request: { params: idParams },
+  responses: {
+    200: {
+      description: "Without its lease token.",
+      content: { "application/json": { schema: triggerSchema } },
+    },
+    404: problemResponse("There is no such trigger."),
+  },
+});
+
+/** Adds the routes of a scheduler to /v1/triggers. */
+export function addTriggerRoutes(app: OpenAPIHono<ApiEnv>, db: Database): void {
+  app.openapi(claimRoute, async (c) => {
+    const body = c.req.valid("json");
+    const claims = await claimTriggers(db, toClaimRequest(body, accessOf(c)));
     const triggers = await describeClaims(db, claims);
     c.set("facts", { holder: body.holder, triggerIds: triggers.map(({ id }) => id) });
     // Schedulers ask all the time; that there was nothing is no news.
     c.set("isNews", triggers.length > 0);
-    return c.json({ triggers });
+    return c.json({ triggers }, 200);
   });
 
-  routes.post("/:id/start", async (c) => {
-    const id = parseId(c.req.param("id"));
-    const body = await readJsonBody(c, startBody);
-    const { lease_token, lease_ms, run_id, run_url } = body;
+  app.openapi(startRoute, async (c) => {
+    const id = await findTriggerId(db, c.req.valid("param").id, accessOf(c));
+    const { lease_token, lease_ms, run_id, run_url } = c.req.valid("json");
     const outcome = await startTrigger(db, {
       id,
       leaseToken: lease_token,
@@ -74,29 +116,29 @@ export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
       ...(run_url === undefined ? {} : { runUrl: run_url }),
     });
     c.set("facts", { triggerId: id, outcome: outcome.kind });
-    return c.json(acceptedOutcome(id, outcome));
+    return c.json(acceptedOutcome(id, outcome), 200);
   });
 
-  routes.post("/:id/wait", async (c) => {
-    const id = parseId(c.req.param("id"));
-    const { lease_token } = await readJsonBody(c, waitBody);
+  app.openapi(waitRoute, async (c) => {
+    const id = await findTriggerId(db, c.req.valid("param").id, accessOf(c));
+    const { lease_token } = c.req.valid("json");
     const outcome = await waitTrigger(db, { id, leaseToken: lease_token });
     c.set("facts", { triggerId: id, outcome: outcome.kind });
-    return c.json(acceptedOutcome(id, outcome));
+    return c.json(acceptedOutcome(id, outcome), 200);
   });
 
-  routes.post("/:id/heartbeat", async (c) => {
-    const id = parseId(c.req.param("id"));
-    const { lease_token, lease_ms } = await readJsonBody(c, heartbeatBody);
+  app.openapi(heartbeatRoute, async (c) => {
+    const id = await findTriggerId(db, c.req.valid("param").id, accessOf(c));
+    const { lease_token, lease_ms } = c.req.valid("json");
     const outcome = await heartbeat(db, { id, leaseToken: lease_token, leaseMs: lease_ms });
     c.set("facts", { triggerId: id, outcome: outcome.kind });
     c.set("isNews", false);
-    return c.json(acceptedOutcome(id, outcome));
+    return c.json(acceptedOutcome(id, outcome), 200);
   });
 
-  routes.post("/:id/finish", async (c) => {
-    const id = parseId(c.req.param("id"));
-    const { lease_token, result, message } = await readJsonBody(c, finishBody);
+  app.openapi(finishRoute, async (c) => {
+    const id = await findTriggerId(db, c.req.valid("param").id, accessOf(c));
+    const { lease_token, result, message } = c.req.valid("json");
     const outcome = await finishTrigger(db, {
       id,
       leaseToken: lease_token,
@@ -104,24 +146,57 @@ export function createTriggersRoutes(db: Database): Hono<ApiEnv> {
       ...(message === undefined ? {} : { message }),
     });
     c.set("facts", { triggerId: id, outcome: outcome.kind, result });
-    return c.json(acceptedOutcome(id, outcome));
+    return c.json(acceptedOutcome(id, outcome), 200);
   });
 
-  routes.get("/:id", async (c) => {
-    const [record] = await listTriggerRecords(db, [parseId(c.req.param("id"))]);
-    if (record === undefined) throw new ProblemError("not_found", "There is no trigger with this id.");
-    return c.json(toTriggerDocument(record, { showLeaseToken: false }));
+  app.openapi(getRoute, async (c) => {
+    const id = await findTriggerId(db, c.req.valid("param").id, accessOf(c));
+    const [record] = await listTriggerRecords(db, [id]);
+    if (record === undefined) throw noSuchTrigger();
+    return c.json(toTriggerDocument(record, { showLeaseToken: false }), 200);
   });
-
-  return routes;
 }
 
-function toClaimRequest(body: z.infer<typeof claimBody>): ClaimRequest {
+/** A report of whoever holds a trigger. */
+function defineReport<const Verb extends string, Body extends z.ZodType>(
+  verb: Verb,
+  body: Body,
+  summary: string,
+) {
+  return defineRoute("claim", {
+    method: "post",
+    path: `/v1/triggers/{id}/${verb}`,
+    tags: ["Triggers"],
+    summary,
+    request: {
+      params: idParams,
+      body: { required: true, content: { "application/json": { schema: body } } },
+    },
+    responses: {
+      200: { description: "Accepted.", content: { "application/json": { schema: outcomeSchema } } },
+      404: problemResponse("There is no such trigger."),
+      409: problemResponse("Another holder has it, or nobody; or its state does not allow this."),
+    },
+  });
+}
+
+/** The id of a trigger within reach. @throws ProblemError `not_found`. */
+async function findTriggerId(db: Database, pathId: string, { reach }: Access): Promise<string> {
+  const id = parseId(pathId);
+  // The statement that follows sees for itself whether there is such a trigger.
+  if (reach.kind === "everywhere") return id;
+  const owner = await findTriggerOwner(db, id);
+  if (owner === null || !isWithinReach(reach, owner.spaceId)) throw noSuchTrigger();
+  return id;
+}
+
+function toClaimRequest(body: z.infer<typeof claimBody>, { reach }: Access): ClaimRequest {
   const { holder, limit, lease_ms, kinds, run_types, labels, spaces } = body;
   return {
     holder,
     limit,
     leaseMs: lease_ms,
+    reach,
     ...(kinds === undefined ? {} : { kinds }),
     ...(run_types === undefined ? {} : { runTypes: run_types }),
     ...(labels === undefined ? {} : { labels }),

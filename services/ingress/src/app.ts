@@ -1,5 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
+import { routePath } from "hono/route";
 
 import { createWebhookRoute, type WebhookRouteOptions } from "./webhook-route.ts";
 
@@ -13,7 +14,7 @@ export function createIngressApp(options: WebhookRouteOptions): Hono<{ Bindings:
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.notFound((c) => c.json({ error: "not_found" }, 404));
   app.onError((error, c) => {
-    options.logger.error({ err: error, path: c.req.path }, "request.failed");
+    options.logger.error({ err: error, route: routePath(c) }, "request.failed");
     // A 5xx, because Bitbucket then sends again: nothing was kept.
     return c.json({ error: "internal_error" }, 500);
   });

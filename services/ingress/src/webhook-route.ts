@@ -36,6 +36,8 @@ interface Answer {
 const RETRY_AFTER_S = "5";
 /** Of a slug, in the log. Anybody may ask for one of any length. */
 const MAX_SLUG_LOGGED = 64;
+/** What slugs are made of (rule 1). What holds anything else may be a secret that was pasted in the slug's place. */
+const SLUG = /^[a-z0-9-]*$/;
 /** One answer for an unknown slug and for a wrong signature (rule 8). */
 const UNAUTHORIZED: Answer = { status: 401, body: { error: "invalid_signature" } };
 
@@ -57,7 +59,7 @@ export function createWebhookRoute(
     const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
     const level = answer.status === 202 ? "info" : "warn";
     const facts = {
-      slug: slug.slice(0, MAX_SLUG_LOGGED),
+      slug: SLUG.test(slug) ? slug.slice(0, MAX_SLUG_LOGGED) : "[no slug]",
       status: answer.status,
       ...answer.facts,
       durationMs,

@@ -1,6 +1,7 @@
 import { defineConfiguration, type Configuration } from "@sluice/runtime/configuration";
-import { integer, port, text, url } from "@sluice/runtime/configuration-values";
+import { integer, port, text } from "@sluice/runtime/configuration-values";
 import {
+  bitbucketVariables,
   databaseVariables,
   drainVariables,
   encryptionVariables,
@@ -15,6 +16,7 @@ export const workerVariables = defineConfiguration({
   ...encryptionVariables,
   ...loggingVariables,
   ...drainVariables,
+  ...bitbucketVariables,
   host: {
     name: "WORKER_HOST",
     schema: text("an address of this machine"),
@@ -72,12 +74,6 @@ export const workerVariables = defineConfiguration({
     schema: integer({ min: 0, max: 86_400 }),
     description: "How long the webhook of a push is waited for before the push counts as missed.",
     default: "120",
-  },
-  bitbucketApiUrl: {
-    name: "BITBUCKET_API_URL",
-    schema: url({ protocols: ["https", "http"], shape: "https://host/2.0" }),
-    description: "Bitbucket's REST API; another one only for tests.",
-    default: "https://api.bitbucket.org/2.0",
   },
 });
 

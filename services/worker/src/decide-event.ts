@@ -8,6 +8,7 @@ import {
   decisionNeedsVersion,
 } from "@sluice/domain/decide";
 import type { Event, PushEvent } from "@sluice/domain/event";
+import { isShort, needsHead } from "@sluice/domain/event-waits";
 import { limitTriggers, type TargetDecision } from "@sluice/domain/run-limit";
 import type { Target } from "@sluice/domain/target";
 import type { PendingEvent } from "@sluice/store/pending-events";
@@ -54,22 +55,6 @@ export function pushNeedsBitbucket(
   );
 }
 
-/**
- * Whether the place of a push is not known, and matters: tracked triggers have an order, and a proposed one must not be made
- * for a branch that has moved on or is gone. Where nobody tracks it, a deletion comes last as a rule: Bitbucket is asked
- * about one only if a push was told again, by which the branch may have been made again.
- */
-export function needsHead(
-  { event, isPlaced, isBranchToldAgain }: PendingEvent,
-  targets: readonly Target[],
-): boolean {
-  if (event.kind !== "push" || isPlaced) return false;
-  const mayRunLast = event.newSha !== null || isBranchToldAgain;
-  return targets.some(
-    ({ trackedBranch, state }) => trackedBranch === event.refName || (mayRunLast && state === "active"),
-  );
-}
-
 /** Decides an event that asks nothing of its pull request for all its targets: a push, or one that has none. */
 export function decideEvent(input: {
   readonly pending: PendingEvent;
@@ -106,8 +91,4 @@ export function decideTargets(
 /** The same event, if it makes at most so many triggers; one that would make more makes none (rule 30). */
 export function limitEvent(decided: DecidedEvent, maxTriggers: number): DecidedEvent {
   return { ...decided, decisions: limitTriggers(decided.decisions, maxTriggers) };
-}
-
-export function isShort(sha: string | null): sha is string {
-  return sha !== null && sha.length < 40;
 }

@@ -48,6 +48,11 @@ export interface Pipeline {
   drain(): Promise<void>;
 }
 
+/** Every id that a job of an event may have. */
+export function jobIdsOf(eventId: string): readonly [first: string, anew: string] {
+  return [eventId, `${eventId}-anew`];
+}
+
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { store, logger, maxTriggersPerEvent } = options;
   const writer = createDecisionWriter(store);
@@ -71,7 +76,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await options.events.addMany(
       events.map(({ id, requestId, isPlaced = true, isAnew = false }) => ({
         payload: { v: 1, eventId: id, ...(requestId === undefined ? {} : { requestId }) },
-        jobId: isAnew ? `${id}-anew` : id,
+        jobId: isAnew ? jobIdsOf(id)[1] : id,
         ...(isPlaced ? {} : { delayMs: GAP_GRACE_MS }),
       })),
     );

@@ -1,3 +1,8 @@
+import {
+  type BitbucketClients,
+  type BitbucketClientsOptions,
+  createBitbucketClients,
+} from "@sluice/bitbucket/clients";
 import { credentialContext } from "@sluice/domain/secret-context";
 import { createQueueAdministration, type QueueAdministration } from "@sluice/queue/administration";
 import { openQueueBackend } from "@sluice/queue/backend";
@@ -6,6 +11,7 @@ import { createProducer } from "@sluice/queue/producer";
 import { createQueueReader } from "@sluice/queue/queue-reader";
 import { parseQueueUrl } from "@sluice/queue/queue-url";
 import { deliveriesQueue, eventsQueue } from "@sluice/queue/queues";
+import { observeCredentials } from "@sluice/runtime/credential-metrics";
 import { startHttpServer } from "@sluice/runtime/http-server";
 import type { RunningService } from "@sluice/runtime/lifecycle";
 import type { Logger } from "@sluice/runtime/logger";
@@ -18,25 +24,29 @@ import {
   type JobOutcome as CountedOutcome,
 } from "@sluice/runtime/metrics";
 import { createOperationsRoutes } from "@sluice/runtime/operations-routes";
-import { deleteOldCallCounts, listRemainingCalls } from "@sluice/store/call-budget";
+import { createCallBudget, deleteOldCallCounts, listRemainingCalls } from "@sluice/store/call-budget";
 import { expireLeases } from "@sluice/store/claims";
 import { openStore, type Store } from "@sluice/store/client";
+import { findCredential } from "@sluice/store/integrations";
 
 import type { WorkerConfiguration } from "./config.ts";
-import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { createPipeline, jobIdsOf, type Pipeline } from "./pipeline.ts";
+import { startCredentialStandings } from "./repair/check-credentials-standing.ts";
+import { startCredentialChecks } from "./repair/check-credentials.ts";
 import { startCommitLinks } from "./repair/link-commits.ts";
 import { requeuePendingEvents } from "./repair/requeue-pending.ts";
 import { startRetention, type RetentionPolicy } from "./repair/retention.ts";
 import { runEvery, type Recurring } from "./repair/run-every.ts";
 import { startSweep } from "./repair/sweep.ts";
-import { createBitbucketClients } from "./resolve/bitbucket-clients.ts";
-import { createCallBudget } from "./resolve/call-budget.ts";
+import { createCredentialGuards } from "./resolve/guard-credential.ts";
 
 const REQUEUE_INTERVAL_MS = 30_000;
 const RETRY_FAILED_INTERVAL_MS = 10 * 60_000;
 const LEASE_INTERVAL_MS = 5_000;
 const BUDGET_INTERVAL_MS = 15_000;
 const MINUTE_MS = 60_000;
+/** Of a check of a credential, which asks for little, and for whose end a worker waits that stops. */
+const CHECK_TIMEOUTS = { headersMs: 5_000, bodyMs: 5_000 };
 
 const COUNTED_OUTCOMES: Readonly<Record<JobOutcome["kind"], CountedOutcome>> = {
   complete: "completed",
@@ -95,14 +105,19 @@ export async function startWorker(input: {
     throw error;
   });
 
-  const clients = createBitbucketClients({
-    store,
+  const clientOptions: BitbucketClientsOptions = {
+    findCredential: (integrationId) => findCredential(store, integrationId),
     budget: createCallBudget(store),
     baseUrl: configuration.bitbucketApiUrl,
     decryptCredential: ({ id, ciphertext }) =>
       configuration.keyring.decrypt(ciphertext, credentialContext(id)),
     onCall: ({ endpoint, status }) => bitbucket.called({ endpoint, status: status ?? "error" }),
+  };
+  const clients = createBitbucketClients({
+    ...clientOptions,
+    guard: createCredentialGuards({ store, logger }),
   });
+  const checkingClients = createBitbucketClients({ ...clientOptions, timeouts: CHECK_TIMEOUTS });
   const pipeline = createPipeline({
     store,
     logger,
@@ -149,6 +164,8 @@ export async function startWorker(input: {
     logger,
     pipeline,
     administration,
+    checkingClients,
+    showCredentials: observeCredentials(metrics),
     budgetRemaining: bitbucket.budgetRemaining,
     retention: {
       rawDays: configuration.retentionRawDays,
@@ -176,12 +193,21 @@ function startRecurringWork(input: {
   readonly logger: Logger;
   readonly pipeline: Pipeline;
   readonly administration: QueueAdministration;
+  readonly checkingClients: BitbucketClients;
+  readonly showCredentials: ReturnType<typeof observeCredentials>;
   readonly budgetRemaining: (budget: { readonly credentialId: string; readonly remaining: number }) => void;
   readonly retention: RetentionPolicy;
 }): Recurring[] {
   const { store, logger, pipeline, administration, budgetRemaining, retention } = input;
   return [
     startRetention({ store, logger, policy: retention }),
+    startCredentialChecks({
+      store,
+      logger,
+      clientOf: (integrationId) => input.checkingClients.of(integrationId),
+      goOn: (eventIds) => administration.promotePostponed(eventsQueue, eventIds.flatMap(jobIdsOf)),
+    }),
+    startCredentialStandings({ store, logger, show: input.showCredentials }),
     runEvery({
       name: "requeue-pending-events",
       intervalMs: REQUEUE_INTERVAL_MS,

@@ -25,7 +25,7 @@ export async function closeAll(): Promise<void> {
 
 /** Starts a server and makes a client of it, whose budget grants everything and keeps what it is told. */
 export async function arrange(
-  answer: (target: string, origin: string) => Response | Promise<Response>,
+  answer: (target: string, origin: string, request: Request) => Response | Promise<Response>,
   options: Partial<BitbucketClientOptions> = {},
 ) {
   const api = await startScriptedApi(answer);

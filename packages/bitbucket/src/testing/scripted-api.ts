@@ -8,6 +8,7 @@ import { serve, type ServerType } from "@hono/node-server";
 export interface ReceivedRequest {
   /** Path and query, still encoded. */
   readonly target: string;
+  readonly method: string;
   readonly headers: Headers;
 }
 
@@ -21,7 +22,7 @@ export interface ScriptedApi {
 
 /** Starts a server of which `answer` is all that it knows. `target` is path and query, below the API's base. */
 export async function startScriptedApi(
-  answer: (target: string, origin: string) => Response | Promise<Response>,
+  answer: (target: string, origin: string, request: Request) => Response | Promise<Response>,
 ): Promise<ScriptedApi> {
   const requests: ReceivedRequest[] = [];
   const server = await new Promise<ServerType>((resolve) => {
@@ -33,8 +34,8 @@ export async function startScriptedApi(
 
   function receive(request: Request): Response | Promise<Response> {
     const target = request.url.slice(request.url.indexOf("/", "http://".length));
-    requests.push({ target, headers: request.headers });
-    return answer(target.replace(/^\/2\.0\//, ""), origin);
+    requests.push({ target, method: request.method, headers: request.headers });
+    return answer(target.replace(/^\/2\.0\//, ""), origin, request);
   }
 
   return {

@@ -8,6 +8,7 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   readonly yes: boolean;
   readonly prune: boolean;
+  readonly by: string;
   readonly json: boolean;
 }
 
@@ -18,7 +19,7 @@ Shows what will change and asks before it changes anything. Without a terminal i
 Examples:
   $ sluice apply -f sluice.yaml --dry-run        # exit code 3 when something would change
   $ sluice apply -f sluice.yaml
-  $ sluice apply -f platform.yaml -f payments.yaml --yes --prune
+  $ sluice apply -f platform.yaml -f payments.yaml --yes --prune --by "pipeline 1042"
 
 The format of the file: docs/sluice-yaml.md`;
 
@@ -27,10 +28,13 @@ export function addApplyCommand(program: Command, run: RunCommand): void {
   program
     .command("apply")
     .description("make spaces, integrations, stacks and modules what files say")
-    .option("-f, --file <path...>", "the file, or several that belong together", ["sluice.yaml"])
+    .option("-f, --file <path...>", "the file, or several that belong together; - is standard input", [
+      "sluice.yaml",
+    ])
     .option("--dry-run", "only show what would change", false)
     .option("-y, --yes", "do not ask", false)
     .option("--prune", "also remove what the files do not name", false)
+    .option("--by <name>", "who does it, for the record", "sluice apply")
     .option("--json", "print problems and changes as JSON", false)
     .addHelpText("after", HELP)
     .action((options: ApplyOptions) =>

@@ -242,7 +242,7 @@ test("a plan that somebody agreed to is not applied when something else is to be
   const agreed = await planDeclaration(scene.store, { declaration, keyring: KEYRING, prune: false });
   await scene.apply(ACME);
   await expect(
-    applyDeclaration(scene.store, { declaration, keyring: KEYRING, prune: false, agreed }),
+    applyDeclaration(scene.store, { declaration, keyring: KEYRING, prune: false, agreed, by: "ada" }),
   ).rejects.toMatchObject({ code: "plan_outdated" });
   expect(await scene.targetRows()).toEqual([]);
 });
@@ -267,7 +267,7 @@ test("ten thousand stacks are applied in one go, and again without a change", as
   );
   const text = `defaults: { tracked_branch: main, project_globs: ["modules/**"] }\n${ACME}\nstacks:\n${stacks.join("\n")}`;
   const declaration = declare(text);
-  const input = { declaration, keyring: KEYRING, prune: true, agreed: null };
+  const input = { declaration, keyring: KEYRING, prune: true, agreed: null, by: "ada" };
   expect((await applyDeclaration(scene.store, input)).plan.targets.create).toHaveLength(10_000);
   expect(isEmptyPlan((await applyDeclaration(scene.store, input)).plan)).toBe(true);
   const [count] = await scene.store

@@ -43,12 +43,13 @@ export async function planDeclaration(db: Database, input: ApplyInput): Promise<
 
 /**
  * Applies the files, all of them or nothing. Of several at once, one waits for the other and sees what it did.
- * `agreed` is the plan that somebody agreed to; null: whatever is to be done now.
+ * `agreed` is the plan that somebody agreed to; null: whatever is to be done now. `by` is who does it, for the audit log,
+ * which has a row of everything that changes.
  * @throws AppError `plan_outdated` when there is something else to be done than was agreed; and as `planDeclaration`.
  */
 export async function applyDeclaration(
   store: Store,
-  input: ApplyInput & { readonly agreed: Plan | null },
+  input: ApplyInput & { readonly agreed: Plan | null; readonly by: string },
 ): Promise<Applied> {
   return withTransaction(store, async (tx) => {
     await lockDeclaredState(tx);
@@ -60,7 +61,8 @@ export async function applyDeclaration(
       });
     }
     if (isEmptyPlan(plan)) return { plan, generated: [] };
-    return { plan, generated: await writePlan(tx, plan, { stored, keyring: input.keyring }) };
+    const { keyring, by } = input;
+    return { plan, generated: await writePlan(tx, plan, { stored, keyring, by }) };
   });
 }
 

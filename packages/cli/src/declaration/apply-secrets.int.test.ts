@@ -109,10 +109,45 @@ test("secrets that no present key decrypts are replaced by those of the file", a
   await scene.apply(ACME);
   const keyring = parseKeyring(generateKey());
   const input = { declaration: declare(ACME), keyring, prune: false };
-  const { plan } = await applyDeclaration(scene.store, { ...input, agreed: null });
+  const { plan } = await applyDeclaration(scene.store, { ...input, agreed: null, by: "ada" });
   expect(describePlan(plan)[0]?.fields.map((field) => field.field)).toEqual([
     "credential.token",
     "webhook_secret",
   ]);
   expect(isEmptyPlan(await planDeclaration(scene.store, input))).toBe(true);
+});
+
+test("what the API has set and a file leaves out gets its default, which is shown; a token that is replaced loses its health", async () => {
+  const said = ACME.replace('"${TOKEN}" }', '"${TOKEN}", expires_at: 2030-01-31 }\n    enabled: false');
+  await scene.apply(ACME);
+  const { sql } = scene.store;
+  await sql`
+    UPDATE sluice.integrations SET enabled = false, credential_expires_at = '2030-01-31Z' WHERE slug = 'acme-infra'`;
+  await sql`
+    INSERT INTO sluice.credential_health (integration_id, state)
+    SELECT id, 'ok' FROM sluice.integrations WHERE slug = 'acme-infra'`;
+  const read = async () => {
+    const [row] = await sql`
+      SELECT enabled, credential_expires_at AT TIME ZONE 'UTC' AS ends, health.state
+      FROM sluice.integrations LEFT JOIN sluice.credential_health AS health ON integration_id = id
+      WHERE slug = 'acme-infra'`;
+    return row;
+  };
+  expect(isEmptyPlan((await scene.apply(said)).plan)).toBe(true);
+  expect(fieldsOf(await scene.apply(ACME))).toEqual(["credential.expires_at", "enabled"]);
+  expect(await read()).toEqual({ enabled: true, ends: null, state: "ok" });
+  expect(fieldsOf(await scene.apply(said))).toEqual(["credential.expires_at", "enabled"]);
+  expect(await read()).toEqual({ enabled: false, ends: "2030-01-31 00:00:00", state: "ok" });
+  await scene.apply(said, { environment: { ...ENVIRONMENT, TOKEN: "another-token" } });
+  expect(await read()).toEqual({ enabled: false, ends: "2030-01-31 00:00:00", state: null });
+});
+
+test("a file without integrations leaves alone what the API has set of them", async () => {
+  await scene.apply(ACME);
+  await scene.store
+    .sql`UPDATE sluice.integrations SET enabled = false, credential_expires_at = '2030-01-31Z'`;
+  await scene.apply("stacks: [{ name: s, repository: acme/s, tracked_branch: main }]", { prune: true });
+  const rows = await scene.store
+    .sql`SELECT enabled, credential_expires_at IS NOT NULL AS has_end FROM sluice.integrations`;
+  expect([...rows]).toEqual([{ enabled: false, hasEnd: true }]);
 });

@@ -30,3 +30,22 @@ stacks: [{ name: s, space: ${used}, integration: acme, repository: x/y, tracked_
     ]);
   });
 });
+
+describe("a name", () => {
+  const declare = (space: string, used: string) => `version: 1${DEFAULT}
+spaces: [{ name: "${space}" }]
+stacks: [{ name: s, space: "${used}", repository: x/y, tracked_branch: m }]`;
+  const DEFAULT = `
+integrations: [{ name: acme, default: true, credential: { kind: access_token, token: "\${TOKEN}" } }]`;
+
+  test("is the same, however its letters with marks are spelt", () => {
+    expect(problemsOf(declare("Caf\u00E9", "Cafe\u0301"))).toEqual([]);
+  });
+
+  test("with characters that nobody sees is refused, where it is written and where it is used", () => {
+    expect(problemsOf(declare("a\u202Eb", "a\u202Eb"))).toEqual([
+      expect.stringMatching(/^s\.yaml:3:\d+: name "a.b" holds a character that is not seen \(U\+202E\)$/),
+      expect.stringMatching(/^s\.yaml:4:\d+: space "a.b" holds a character that is not seen \(U\+202E\)$/),
+    ]);
+  });
+});

@@ -1,10 +1,16 @@
 /** Whether what files declare fits together, and with what is stored: names, parents, and who may use which integration. */
+import {
+  createSpaceTree,
+  findCycle,
+  isUsableIn,
+  ROOT_SPACE,
+  type SpaceTree,
+} from "@sluice/domain/space-tree";
 import type { DeclaredState, StoredTarget } from "@sluice/store/declared-state";
 import { findNearestName } from "@sluice/runtime/nearest-name";
 
 import type { Declaration, DeclaredIntegration, DeclaredTarget } from "./declaration.ts";
 import type { Problem } from "./problem.ts";
-import { createSpaceTree, findCycle, isUsableIn, ROOT_SPACE, type SpaceTree } from "./space-tree.ts";
 
 /** The names in the files, those of entries that could not be read too. */
 export interface DeclaredNames {
@@ -176,7 +182,8 @@ function checkTarget(target: DeclaredTarget, around: Surroundings): Problem[] {
     const message = describeUnknown("integration", target.integration, integrationNames);
     return [...problems, { ...target.locate("integration"), message }];
   }
-  if (problems.length > 0 || tree === null || isUsable(tree, integration, target.space)) return problems;
+  if (problems.length > 0 || tree === null || isUsableIn(tree, integration.space, target.space))
+    return problems;
   const message =
     `${subject} in space ${target.space} cannot use integration ${integration.name} of space ` +
     `${integration.space ?? ROOT_SPACE}: it can be used there, and below through spaces with inherit_entities`;
@@ -199,7 +206,8 @@ function checkUnmanagedTargets(
     const integration = integrations.get(target.integration ?? "");
     const earlier = wasAt.get(target.integration ?? "");
     if (integration === undefined || earlier === undefined || !tree.has(target.space)) return [];
-    if (isUsable(tree, integration, target.space) || !isUsable(before, earlier, target.space)) return [];
+    if (isUsableIn(tree, integration.space, target.space) || !isUsableIn(before, earlier.space, target.space))
+      return [];
     const position = findCause(declaration, integration.name, target.space);
     const message = `${target.kind} ${target.name} in space ${target.space} could no longer use integration ${integration.name}`;
     return position === null ? [] : [{ ...position, message }];
@@ -211,10 +219,6 @@ function findCause({ integrations, spaces }: Declaration, integration: string, s
   if (declared !== undefined) return declared.locate("space");
   const owner = spaces.find((each) => each.name === space) ?? spaces[0];
   return owner === undefined ? null : owner.locate("name");
-}
-
-function isUsable(tree: SpaceTree, integration: Pick<IntegrationPlace, "space">, space: string): boolean {
-  return integration.space === null || isUsableIn(tree, integration.space, space);
 }
 
 function checkSpaceName(

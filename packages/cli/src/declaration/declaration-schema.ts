@@ -1,4 +1,6 @@
 /** The shape of `sluice.yaml`, version 1, said once: read by the parser, by the reference and by editors. */
+import { DEFAULT_VERSION_FROM } from "@sluice/domain/target-entry";
+import { MAX_EXTERNAL_ID, MAX_LABELS, MAX_LISTED } from "@sluice/domain/target-values";
 import { integrationSlug } from "@sluice/store/integration-slug";
 import { z } from "zod";
 
@@ -16,6 +18,7 @@ import {
   prose,
   repository,
   secret,
+  time,
   workspace,
 } from "./declaration-values.ts";
 
@@ -36,16 +39,22 @@ export const spaceSchema = z.strictObject({
     .describe("Whether integrations of its parent can be used in it too. Default: `false`."),
 });
 
+const expiresAt = time
+  .optional()
+  .describe("When the token ends, a day or a time: Bitbucket does not tell. Default: not known.");
+
 /** How an integration signs in to Bitbucket. */
 export const credentialSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("api_token").describe("An API token of an Atlassian account."),
     email: mailAddress.describe("The account's mail address, or `${NAME}`. Only with `api_token`."),
     token: secret.describe("The token, as `${NAME}`."),
+    expires_at: expiresAt,
   }),
   z.strictObject({
     kind: z.literal("access_token").describe("An access token of a repository, project or workspace."),
     token: secret.describe("The token, as `${NAME}`."),
+    expires_at: expiresAt,
   }),
 ]);
 
@@ -79,7 +88,7 @@ export const integrationSchema = z.strictObject({
     .enum(["individual", "aggregated", "all"])
     .optional()
     .describe("Which commit statuses are sent: one a target, one for all, or both. Default: `individual`."),
-  labels: z.array(label).optional().describe("Default: none."),
+  labels: z.array(label).max(MAX_LABELS).optional().describe("Default: none."),
   description: prose.optional().describe("Markdown. Default: empty."),
   calls_per_hour: z
     .int()
@@ -89,6 +98,10 @@ export const integrationSchema = z.strictObject({
     .describe(
       `Calls to Bitbucket that this credential may make in an hour. Default: \`${String(DEFAULT_CALLS_PER_HOUR)}\`.`,
     ),
+  enabled: z
+    .boolean()
+    .optional()
+    .describe("`false`: webhooks are verified and kept, and make nothing. Default: `true`."),
 });
 
 /** What a stack or module may leave to `defaults`. */
@@ -102,9 +115,10 @@ const sharedTargetShape = {
     .describe("The folder whose files concern it. Default: the whole repository."),
   project_globs: z
     .array(glob)
+    .max(MAX_LISTED)
     .optional()
     .describe("Further files that concern it: `**`, `*`, `?`, `[a-z]`, `{a,b}`. Default: none."),
-  labels: z.array(label).optional().describe("Default: none."),
+  labels: z.array(label).max(MAX_LABELS).optional().describe("Default: none."),
   metadata: metadata
     .optional()
     .describe("A map that the scheduler gets with each trigger; at most 16 KiB. Default: empty."),
@@ -114,10 +128,12 @@ const sharedTargetShape = {
     .describe("When Bitbucket cannot say what changed. Default: propose anyway, hold tracked runs."),
   allowed_fork_workspaces: z
     .array(workspace)
+    .max(MAX_LISTED)
     .optional()
     .describe("Workspaces whose forks' pull requests may run. Default: none."),
   deployers: z
     .array(accountUuid)
+    .max(MAX_LISTED)
     .optional()
     .describe("Account uuids that may deploy by a comment. Default: nobody."),
   coalesce: z
@@ -130,12 +146,11 @@ const sharedTargetShape = {
 /** A stack, or what a module has in common with it, after `defaults` were added. */
 export const targetSchema = z.strictObject({
   name: name.describe("Unique among the stacks, or the modules, of its space."),
-  external_id: printable(1_000).optional().describe("The scheduler's own name for it. Default: none."),
+  external_id: printable(MAX_EXTERNAL_ID)
+    .optional()
+    .describe("The scheduler's own name for it. Default: none."),
   ...sharedTargetShape,
 });
-
-/** Where the version of a module comes from, unless it says another place. */
-export const DEFAULT_VERSION_FROM = "file";
 
 /** A module, after `defaults` were added. */
 export const moduleSchema = targetSchema.extend({

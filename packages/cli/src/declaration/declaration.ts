@@ -29,7 +29,10 @@ export interface DeclaredIntegration extends Pick<
   | "labels"
   | "description"
   | "callsPerHour"
+  | "enabled"
 > {
+  /** When the token ends, RFC 3339 in UTC; null: not known. */
+  readonly credentialExpiresAt: string | null;
   readonly token: string;
   /** Null: kept, or generated for a new one. */
   readonly webhookSecret: string | null;

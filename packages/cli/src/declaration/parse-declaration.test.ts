@@ -176,6 +176,11 @@ describe("a problem is shown with its line and column", () => {
       "s.yaml:10:14: enabled must be true or false, and is text",
     ],
     [
+      "a day that is none",
+      `version: 1${INTEGRATION.replace(" }", ", expires_at: 2027-02-30 }")}`,
+      's.yaml:5:70: expires_at "2027-02-30" is neither a day such as 2027-01-31 nor a time such as 2027-01-31T12:00:00Z',
+    ],
+    [
       "a word of another list",
       aStack("on_unknown_files: rum"),
       's.yaml:10:23: on_unknown_files "rum" is not one of run, hold, skip',

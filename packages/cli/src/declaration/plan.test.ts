@@ -37,6 +37,8 @@ const INTEGRATION = {
   labels: [],
   description: "",
   callsPerHour: 1000,
+  credentialExpiresAt: null,
+  enabled: true,
 } as const;
 
 function anIntegration(over: Partial<DeclaredIntegration> = {}): DeclaredIntegration {
@@ -197,6 +199,24 @@ describe("a changed key is shown with its old and its new value", () => {
       },
     });
     expect(isEmptyPlan(made)).toBe(true);
+  });
+
+  test("and the end of a token is one time, however the store and a file write it", () => {
+    const declared = { integrations: [anIntegration({ credentialExpiresAt: "2027-01-31T12:00:00.000Z" })] };
+    const of = (credentialExpiresAt: string) =>
+      plan({ declared, stored: { integrations: [aStoredIntegration({ credentialExpiresAt })] } });
+    expect(isEmptyPlan(of("2027-01-31 12:00:00+00"))).toBe(true);
+    expect(formatPlan(of("2027-02-01 12:00:00+00"))).toContain(
+      '    credential.expires_at: "2027-02-01T12:00:00.000Z" → "2027-01-31T12:00:00.000Z"\n',
+    );
+  });
+
+  test("and an integration is switched", () => {
+    const made = plan({
+      declared: { integrations: [anIntegration({ enabled: false })] },
+      stored: { integrations: [aStoredIntegration()] },
+    });
+    expect(formatPlan(made)).toContain("~ integration acme\n    enabled: true → false\n");
   });
 
   test("and a detached target gets its integration back", () => {

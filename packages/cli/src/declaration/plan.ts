@@ -1,17 +1,19 @@
 /** The difference between what files declare and what is stored. Pure: nothing is read or written here. */
 import { isDeepStrictEqual } from "node:util";
 import { AppError } from "@sluice/domain/app-error";
+import { ROOT_SPACE } from "@sluice/domain/space-tree";
 import type {
   DeclaredState,
   StoredIntegration,
   StoredSpace,
   StoredTarget,
 } from "@sluice/store/declared-state";
+import { toRfc3339 } from "@sluice/store/rfc3339";
+import { listTargetChanges } from "@sluice/store/target-changes";
 
 import { integrationOf, targetKey } from "./check-references.ts";
 import type { Declaration, DeclaredIntegration, DeclaredSpace, DeclaredTarget } from "./declaration.ts";
 import { planSecrets, type SecretsPlan, type StoredSecrets } from "./plan-secrets.ts";
-import { ROOT_SPACE } from "./space-tree.ts";
 
 /** A key of the file whose value changes. Of a secret only that it does. */
 export type FieldChange =
@@ -113,14 +115,17 @@ function planIntegrations({ declaration, stored, secrets, prune }: PlanInput): P
     isRemovable: () => prune && isManaged,
     compare: (declared, was) => {
       const plan = planSecrets(declared, was, secrets.get(was.id) ?? null);
+      const { credentialExpiresAt: endsAt } = was;
       const changes = listChanges([
         ["space", was.space, declared.space],
         ["credential.kind", was.credentialKind, declared.credentialKind],
         ["credential.email", was.credentialEmail, declared.credentialEmail],
+        ["credential.expires_at", endsAt === null ? null : toRfc3339(endsAt), declared.credentialExpiresAt],
         ["checks", was.checksMode, declared.checksMode],
         ["labels", was.labels, declared.labels],
         ["description", was.description, declared.description],
         ["calls_per_hour", was.callsPerHour, declared.callsPerHour],
+        ["enabled", was.enabled, declared.enabled],
       ]);
       return { secrets: plan.secrets, changes: [...changes, ...plan.changes] };
     },
@@ -142,29 +147,10 @@ function planTargets({ declaration, stored, prune }: PlanInput): Plan["targets"]
     keyOf: targetKey,
     isRemovable: (target) =>
       prune && declaration.sections.has(target.kind === "stack" ? "stacks" : "modules"),
-    compare: (target, was) => ({ changes: compareTargets(target, was) }),
+    compare: (target, was) => ({
+      changes: listTargetChanges(target, was).map((change) => ({ kind: "value", ...change })),
+    }),
   });
-}
-
-function compareTargets(declared: PlannedTarget, was: StoredTarget): FieldChange[] {
-  const isSameName = declared.repository.toLowerCase() === was.repository.toLowerCase();
-  const sameName = was.repositoryIsLatest ? was.repository : `${was.repository} (made again)`;
-  return listChanges([
-    ["integration", was.integration, declared.integration],
-    ["repository", was.repository, isSameName ? sameName : declared.repository],
-    ["tracked_branch", was.trackedBranch, declared.trackedBranch],
-    ["project_root", was.projectRoot, declared.projectRoot],
-    ["project_globs", was.projectGlobs, declared.projectGlobs],
-    ["labels", was.labels, declared.labels],
-    ["external_id", was.externalId, declared.externalId],
-    ["metadata", was.metadata, declared.metadata],
-    ["on_unknown_files", was.onUnknownFiles, declared.onUnknownFiles],
-    ["allowed_fork_workspaces", was.allowedForkWorkspaces, declared.allowedForkWorkspaces],
-    ["deployers", was.deployers, declared.deployers],
-    ["coalesce", was.coalesce, declared.coalesce],
-    ["version_from", was.moduleVersionSource, declared.moduleVersionSource],
-    ["enabled", was.enabled, declared.enabled],
-  ]);
 }
 
 interface Comparison<Declared, Stored, Result> {

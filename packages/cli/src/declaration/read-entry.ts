@@ -1,21 +1,20 @@
 /** Turns the entries of a file into what they declare: defaults filled in, `${NAME}` looked up. */
 import type { Environment } from "@sluice/runtime/configuration";
-import { trimSlashes } from "@sluice/domain/target";
+import { ROOT_SPACE } from "@sluice/domain/space-tree";
+import { DEFAULT_VERSION_FROM, readTargetEntry } from "@sluice/domain/target-entry";
 import { integrationSlug } from "@sluice/store/integration-slug";
 
 import {
   DEFAULT_CALLS_PER_HOUR,
   DEFAULT_SECRET_OVERLAP,
-  DEFAULT_VERSION_FROM,
   type IntegrationEntry,
   type ModuleEntry,
   type SpaceEntry,
   type TargetEntry,
 } from "./declaration-schema.ts";
-import { durationMs, referredVariable } from "./declaration-values.ts";
+import { durationMs, referredVariable, toUtc } from "./declaration-values.ts";
 import type { DeclaredIntegration, DeclaredSpace, DeclaredTarget, Locate } from "./declaration.ts";
 import type { Problem } from "./problem.ts";
-import { ROOT_SPACE } from "./space-tree.ts";
 
 /** HMAC with less can be guessed from one delivery; Bitbucket takes no more. */
 const MIN_SECRET = 16;
@@ -47,21 +46,9 @@ function readTarget(
   locate: Locate,
 ): Omit<DeclaredTarget, "kind" | "moduleVersionSource"> {
   return {
-    name: entry.name,
+    ...readTargetEntry(entry),
     space: entry.space ?? ROOT_SPACE,
     integration: entry.integration ?? null,
-    repository: entry.repository,
-    trackedBranch: entry.tracked_branch,
-    projectRoot: trimSlashes(entry.project_root ?? ""),
-    projectGlobs: (entry.project_globs ?? []).map(trimSlashes),
-    labels: entry.labels ?? [],
-    externalId: entry.external_id ?? null,
-    metadata: entry.metadata ?? {},
-    onUnknownFiles: entry.on_unknown_files ?? null,
-    allowedForkWorkspaces: (entry.allowed_fork_workspaces ?? []).map((workspace) => workspace.toLowerCase()),
-    deployers: (entry.deployers ?? []).map((uuid) => `{${uuid.replace(/[{}]/g, "").toLowerCase()}}`),
-    coalesce: entry.coalesce ?? false,
-    enabled: entry.enabled ?? true,
     locate,
   };
 }
@@ -86,6 +73,7 @@ export function readIntegration(
     space: entry.default === true ? null : (entry.space ?? null),
     credentialKind: credential.kind,
     credentialEmail: credential.kind === "api_token" ? lookUp(credential.email, "credential.email") : null,
+    credentialExpiresAt: credential.expires_at === undefined ? null : toUtc(credential.expires_at),
     token: lookUp(credential.token, "credential.token", checkToken),
     webhookSecret:
       entry.webhook_secret === undefined ? null : lookUp(entry.webhook_secret, "webhook_secret", checkSecret),
@@ -98,6 +86,7 @@ export function readIntegration(
     labels: entry.labels ?? [],
     description: entry.description ?? "",
     callsPerHour: entry.calls_per_hour ?? DEFAULT_CALLS_PER_HOUR,
+    enabled: entry.enabled ?? true,
     locate,
   };
   if ((entry.default === true) === (entry.space !== undefined)) {

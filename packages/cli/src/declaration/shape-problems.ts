@@ -90,7 +90,7 @@ function describeIssue(
       return problem(
         issue.origin === "string"
           ? `${key} ${issue.message}`
-          : `${key} is more than ${String(issue.maximum)}`,
+          : `${key} ${issue.origin === "array" ? "has" : "is"} more than ${String(issue.maximum)}`,
       );
     case "invalid_union":
       return problem(`${key} holds something that JSON cannot say`);

@@ -84,7 +84,8 @@ export function useScene(): Scene {
     },
     async apply(text, { prune = false, environment } = {}) {
       const declaration = declare(text, environment);
-      const applied = await applyDeclaration(store, { declaration, keyring: KEYRING, prune, agreed: null });
+      const input = { declaration, keyring: KEYRING, prune, agreed: null, by: "ada" };
+      const applied = await applyDeclaration(store, input);
       shown.push(formatPlan(applied.plan), JSON.stringify(describePlan(applied.plan)));
       return applied;
     },

@@ -6,6 +6,7 @@ import {
   webhookSecretContext,
 } from "@sluice/domain/secret-context";
 import type { Keyring } from "@sluice/runtime/keyring";
+import { insertAuditEntries } from "@sluice/store/audit-log";
 import type { Database } from "@sluice/store/client";
 import {
   deleteIntegrations,
@@ -22,7 +23,10 @@ import {
   removeTargets,
   saveTargets,
 } from "@sluice/store/declared-targets";
+import { lockRepositoriesOfTargets } from "@sluice/store/integration-records";
 
+import { type EntryIds, idOf, listAuditEntries } from "./audit-plan.ts";
+import { targetKey } from "./check-references.ts";
 import type { DeclaredIntegration } from "./declaration.ts";
 import type { Plan, PlannedTarget } from "./plan.ts";
 import { planNewSecrets, type SecretsPlan } from "./plan-secrets.ts";
@@ -39,27 +43,31 @@ export interface WriteOptions {
   /** What the plan was made from. */
   readonly stored: DeclaredState;
   readonly keyring: Keyring;
+  /** Who applies it, for the audit log. */
+  readonly by: string;
 }
 
-/** Ids by name, of what was there and of what is made. */
-interface Ids {
+/** Filled while entries are made. */
+interface Ids extends EntryIds {
   readonly spaces: Map<string, string>;
   readonly integrations: Map<string, string>;
+  readonly targets: Map<string, string>;
 }
 
 /** Rule 4. */
 const SECRET_BYTES = 32;
 
 /**
- * Writes everything, and gives the secrets that were made for it. What is removed goes before what comes, which may have
+ * Writes everything with its audit rows, and gives the secrets that were made for it. What is removed goes before what comes, which may have
  * its slug or its place as the default; repositories are held before targets are touched, as deliveries do it, so that
  * neither waits for the other for ever.
  */
 export async function writePlan(tx: Database, plan: Plan, options: WriteOptions): Promise<GeneratedSecret[]> {
-  const { stored, keyring } = options;
+  const { stored, keyring, by } = options;
   const ids: Ids = {
     spaces: new Map(stored.spaces.map((space) => [space.name, space.id])),
     integrations: new Map(stored.integrations.map((each) => [each.name, each.id])),
+    targets: new Map(stored.targets.map((target) => [targetKey(target), target.id])),
   };
   const removedIntegrations = plan.integrations.remove.map((each) => each.id);
   await writeSpaces(tx, plan.spaces, ids);
@@ -71,11 +79,17 @@ export async function writePlan(tx: Database, plan: Plan, options: WriteOptions)
     tx,
     plan.spaces.remove.map((space) => space.id),
   );
+  const actor = { kind: "command_line", keyId: null, name: by, address: null } as const;
+  await insertAuditEntries(tx, actor, listAuditEntries(plan, ids));
   return generated;
 }
 
 async function writeSpaces(tx: Database, { create, update }: Plan["spaces"], ids: Ids): Promise<void> {
-  await addIds(tx, ids.spaces, create);
+  await addIds(
+    tx,
+    ids.spaces,
+    create.map((space) => space.name),
+  );
   const declared = [...create, ...update.map((each) => each.declared)];
   await saveSpaces(
     tx,
@@ -93,7 +107,14 @@ async function writeIntegrations(
   { create, update }: Plan["integrations"],
   { ids, keyring }: { readonly ids: Ids; readonly keyring: Keyring },
 ): Promise<GeneratedSecret[]> {
-  await addIds(tx, ids.integrations, create);
+  await addIds(
+    tx,
+    ids.integrations,
+    create.map((each) => each.name),
+  );
+  for (const { declared, stored } of update) {
+    if (declared.enabled !== stored.enabled) await lockRepositoriesOfTargets(tx, stored.id);
+  }
   const generated: GeneratedSecret[] = [];
   const generate = ({ name, slug }: DeclaredIntegration): string => {
     const secret = randomBytes(SECRET_BYTES).toString("base64url");
@@ -141,6 +162,7 @@ function createRow({ declared, stored, secrets, ids, keyring, generate }: RowInp
       token.kind === "set"
         ? keyring.encrypt(token.value, credentialContext(id))
         : (stored?.credentialCiphertext ?? null),
+    credentialExpiresAt: declared.credentialExpiresAt,
     webhookSecretCiphertext:
       typeof secret === "string"
         ? keyring.encrypt(secret, webhookSecretContext(id))
@@ -158,17 +180,16 @@ function createRow({ declared, stored, secrets, ids, keyring, generate }: RowInp
     checksMode: declared.checksMode,
     labels: declared.labels,
     description: declared.description,
+    enabled: declared.enabled,
   };
 }
 
 async function writeTargets(tx: Database, { targets }: Plan, ids: Ids): Promise<void> {
-  const written = [
-    ...targets.create.map((declared) => ({ declared, id: null })),
-    ...targets.update.map(({ declared, stored }) => ({ declared, id: stored.id })),
-  ];
+  await addIds(tx, ids.targets, targets.create.map(targetKey));
+  const written = [...targets.create, ...targets.update.map(({ declared }) => declared)];
   const repositories = await bindRepositories(
     tx,
-    written.map(({ declared }) => nameRepository(declared, ids)),
+    written.map((declared) => nameRepository(declared, ids)),
   );
   await removeTargets(
     tx,
@@ -176,9 +197,9 @@ async function writeTargets(tx: Database, { targets }: Plan, ids: Ids): Promise<
   );
   await saveTargets(
     tx,
-    written.map(({ declared, id }) => ({
+    written.map((declared) => ({
       ...declared,
-      id,
+      id: idOf(ids.targets, targetKey(declared)),
       spaceId: idOf(ids.spaces, declared.space),
       integrationId: idOf(ids.integrations, declared.integration),
       repositoryId: idOf(repositories, namedRepositoryKey(nameRepository(declared, ids))),
@@ -190,21 +211,10 @@ function nameRepository({ integration, repository }: PlannedTarget, ids: Ids) {
   return { integrationId: idOf(ids.integrations, integration), fullName: repository };
 }
 
-async function addIds(
-  tx: Database,
-  ids: Map<string, string>,
-  created: readonly { readonly name: string }[],
-): Promise<void> {
+async function addIds(tx: Database, ids: Map<string, string>, created: readonly string[]): Promise<void> {
   const drawn = await drawIds(tx, created.length);
   for (const [index, id] of drawn.entries()) {
-    const entry = created[index];
-    if (entry !== undefined) ids.set(entry.name, id);
+    const key = created[index];
+    if (key !== undefined) ids.set(key, id);
   }
-}
-
-/** Names were checked before: one without an id is a mistake of ours. */
-function idOf(ids: ReadonlyMap<string, string>, name: string): string {
-  const id = ids.get(name);
-  if (id === undefined) throw new Error(`${name} has no id`);
-  return id;
 }

@@ -5,12 +5,8 @@ import type { TriggerRecord } from "@sluice/domain/trigger-document";
 import type { Bitbucket } from "@sluice/simulator/bitbucket";
 import type { Story, StoryStep } from "@sluice/simulator/story";
 import type { Store } from "@sluice/store/client";
-import {
-  findDeliveryReport,
-  type DecisionReport,
-  type DeliveryReport,
-  type EventReport,
-} from "@sluice/store/delivery-reports";
+import type { DecisionReport } from "@sluice/store/decision-reports";
+import { findDeliveryReport, type DeliveryReport, type EventReport } from "@sluice/store/delivery-reports";
 import { listTriggerRecords } from "@sluice/store/trigger-records";
 
 /** What telling the story needs. */
@@ -80,7 +76,7 @@ async function waitForDecisions(
 ): Promise<DeliveryReport | null> {
   const deadline = Date.now() + PATIENCE_MS;
   while (Date.now() < deadline && !signal.aborted) {
-    const report = await findDeliveryReport(store, requestId);
+    const report = await findDeliveryReport(store, requestId, { kind: "everywhere" });
     if (report?.events.every((event) => event.decidedAt !== null) === true) return report;
     await sleep(POLL_MS);
   }

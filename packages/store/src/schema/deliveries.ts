@@ -48,6 +48,10 @@ export const deliveries = sluice.table(
     uniqueIndex("deliveries_identity_key").on(t.integrationId, t.requestId),
     // With the id, so that retention goes on exactly where it stopped.
     index("deliveries_recorded_at_idx").on(t.recordedAt, t.id),
+    index("deliveries_integration_idx").on(t.integrationId, t.recordedAt, t.id),
+    index("deliveries_failed_idx")
+      .on(t.recordedAt, t.id)
+      .where(sql`${t.outcome} = 'failed'`),
     check("deliveries_outcome_check", sql`${t.outcome} IN ('events', 'no_events', 'unsupported', 'failed')`),
     check("deliveries_source_check", sql`${t.source} IN ('webhook', 'sweep')`),
     check("deliveries_failure_check", sql`(${t.outcome} = 'failed') = (${t.failure} IS NOT NULL)`),
@@ -127,6 +131,8 @@ export const events = sluice.table(
     index("events_pull_request_idx")
       .on(t.repositoryId, t.pullRequestNumber, t.sequence)
       .where(sql`${t.pullRequestNumber} IS NOT NULL`),
+    // The last one of each key, and a repository's events from the newest on: their ids sort by time.
+    index("events_repository_idx").on(t.repositoryId, t.eventKey, t.id),
     check("events_kind_check", sql`${t.kind} IN ('push', 'pull_request', 'unsupported')`),
     check(
       "events_pull_request_check",

@@ -43,6 +43,8 @@ export const integrations = sluice.table(
     /** The Atlassian account's mail address; only with an API token. */
     credentialEmail: text(),
     credentialCiphertext: ciphertext(),
+    /** When the token ends, as whoever made it said; null: not known. Bitbucket does not tell. */
+    credentialExpiresAt: time(),
     webhookSecretCiphertext: ciphertext(),
     /** The secret before the last rotation, which still verifies until `previousSecretExpiresAt` (rule 4). */
     previousSecretCiphertext: ciphertext(),

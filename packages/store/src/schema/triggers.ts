@@ -108,6 +108,10 @@ export const triggers = sluice.table(
       .on(t.leaseExpiresAt)
       .where(sql`${t.state} IN ('claimed', 'running')`),
     index("triggers_event_idx").on(t.eventId),
+    // For a question about a commit by its first digits, which does not name the repository.
+    index("triggers_commit_idx").on(t.commitSha.op("text_pattern_ops")),
+    // A repository's from the newest on: ids sort by time.
+    index("triggers_repository_idx").on(t.repositoryId, t.id),
     check("triggers_run_type_check", sql`${t.runType} IN ('tracked', 'proposed')`),
     check(
       "triggers_state_check",
@@ -152,7 +156,12 @@ export const decisions = sluice.table(
   },
   (t) => [
     unique("decisions_identity_key").on(t.eventId, t.targetId).nullsNotDistinct(),
-    index("decisions_target_idx").on(t.targetId, t.decidedAt),
+    // A target's from the newest on: unlike `decidedAt`, which a settled one moves, ids stay where they are.
+    index("decisions_target_idx").on(t.targetId, t.id),
+    // What waits for a person.
+    index("decisions_held_idx")
+      .on(t.id)
+      .where(sql`${t.outcome} = 'hold'`),
     // Its condition follows from `trigger_id = …`, so that the foreign key's check of a deleted trigger finds it too.
     uniqueIndex("decisions_trigger_key")
       .on(t.triggerId)

@@ -21,6 +21,7 @@ const LATER: ReadonlySet<string> = new Set([
   "bitbucket_timeout",
   "bitbucket_unreachable",
   "credential_missing",
+  "credential_refused",
   "sweep_share_used",
 ]);
 /** After a 403, which may be of the repository alone: it must not hold up the others of the integration. */

@@ -82,6 +82,19 @@ test("one run deletes all that is old, page by page, and says what", async () =>
   expect(before.deliveries - after.deliveries).toBeGreaterThan(50);
 });
 
+test("a run forgets what requests with an Idempotency-Key were answered, after a day and not before", async () => {
+  await store.sql`
+    INSERT INTO sluice.idempotency_keys (owner, key, request_digest, status, body_ciphertext, created_at)
+    SELECT 'bootstrap', n::text, '-', 201, '-', now() - CASE WHEN n <= 120 THEN interval '25 hours' ELSE interval '23 hours' END
+    FROM generate_series(1, 130) AS n`;
+  const { run, lines } = aRetention();
+  await run();
+  const [row] =
+    await store.sql`SELECT count(*)::int AS left, min(key::int) AS first FROM sluice.idempotency_keys`;
+  expect(row).toEqual({ left: 10, first: 121 });
+  expect(lines[0]).toMatchObject({ answers: 120, isComplete: true });
+});
+
 test("a run that is out of time leaves the rest to the next, which goes on from there", async () => {
   const { run, lines } = aRetention({ pace: { maxMs: 1, pauseMs: 1 } });
   let runs = 0;

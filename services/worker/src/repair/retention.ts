@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import type { Logger } from "@sluice/runtime/logger";
 import type { Database, Store } from "@sluice/store/client";
+import { deleteOldAnswers } from "@sluice/store/idempotency-keys";
 import {
   beginRetention,
   deleteOldBodies,
@@ -28,11 +29,13 @@ export interface RetentionPace {
   readonly pageSize: number;
   /** Between two transactions, at least; and at least as long as the one before took. */
   readonly pauseMs: number;
-  /** For bodies, and again for deliveries: what is left then is left for the next run, which goes on from there. */
+  /** For bodies, again for deliveries, and for answers: what is left then is left for the next run, which goes on from there. */
   readonly maxMs: number;
 }
 
 const INTERVAL_MS = 60 * 60_000;
+/** For so long the API promises to answer a request with an `Idempotency-Key` as it did before. */
+const ANSWERS_KEPT_MS = 24 * 60 * 60_000;
 /** A page this small takes hundredths of a second: as long waits a late push, which locks the triggers as a whole. */
 export const RETENTION_PACE: RetentionPace = { pageSize: 100, pauseMs: 20, maxMs: 10 * 60_000 };
 
@@ -94,6 +97,7 @@ export function createRetention(options: RetentionOptions): () => Promise<void> 
       place: RETENTION_START,
       deleteSome: (tx, page) => deleteOldDeliveries(tx, { ...page, olderThanDays: decisionsDays }),
     },
+    { place: RETENTION_START, deleteSome: (tx, { limit }) => forgetAnswers(tx, limit) },
   ];
   return async () => {
     const startedAt = performance.now();
@@ -108,6 +112,12 @@ export function createRetention(options: RetentionOptions): () => Promise<void> 
       if (run.batches > 0) options.logger.info({ ...deleted, ...how, durationMs }, "retention.run");
     }
   };
+}
+
+/** They are deleted from the oldest on, so that each page is the first. */
+async function forgetAnswers(tx: Database, limit: number): Promise<RetentionBatch<"answers">> {
+  const answers = await deleteOldAnswers(tx, { olderThanMs: ANSWERS_KEPT_MS, limit });
+  return { deleted: { answers }, next: answers < limit ? null : RETENTION_START };
 }
 
 /** @returns whether it came to the end. */

@@ -3,12 +3,12 @@ import { type Bitbucket, createBitbucket } from "@sluice/simulator/bitbucket";
 import type { Repository } from "@sluice/simulator/repository";
 import { DEFAULT_CREDENTIALS } from "@sluice/simulator/rest-auth";
 import { type BitbucketServer, startBitbucketServer } from "@sluice/simulator/rest-server";
+import { createCallBudget } from "@sluice/store/call-budget";
 import { migrateStore } from "@sluice/store/migrate";
 import { requestSweeps } from "@sluice/store/sweeps";
 import { forgetBaselines } from "@sluice/store/swept-branches";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
-import { createCallBudget } from "../resolve/call-budget.ts";
 import { BRANCH, startTestSweep, type TestSweep } from "./test-sweep.ts";
 
 let sweeps: TestSweep;

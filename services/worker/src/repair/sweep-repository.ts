@@ -16,6 +16,7 @@ const LATER: ReadonlySet<string> = new Set([
   "bitbucket_unavailable",
   "bitbucket_timeout",
   "bitbucket_unreachable",
+  "credential_refused",
   "queue_unavailable",
   "sweep_share_used",
 ]);

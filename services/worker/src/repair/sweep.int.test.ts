@@ -68,7 +68,9 @@ describe("a push whose webhook never came (rule 34)", () => {
     expect(await headOf(repository)).toBe(sha);
 
     const [swept] = await listSwept();
-    const report = await findDeliveryReport(sweeps.worker.store, swept?.deliveryId ?? "");
+    const report = await findDeliveryReport(sweeps.worker.store, swept?.deliveryId ?? "", {
+      kind: "everywhere",
+    });
     expect(report).toMatchObject({ source: "sweep", outcome: "events", eventKey: "repo:push" });
     const [trigger] = await sweeps.worker.store.sql<{ id: string }[]>`
       SELECT id FROM sluice.triggers WHERE target_id = ${stack} AND commit_sha = ${sha}`;

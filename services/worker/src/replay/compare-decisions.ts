@@ -1,6 +1,6 @@
 /** What a replay changes, target by target. Pure. */
 import type { StoredDecision } from "@sluice/domain/explain";
-import type { DecisionReport } from "@sluice/store/delivery-reports";
+import type { DecisionReport } from "@sluice/store/decision-reports";
 import type { OpenTrigger } from "@sluice/store/replayed-deliveries";
 import type { TriggerStanding } from "@sluice/store/trigger-standings";
 

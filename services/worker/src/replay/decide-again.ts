@@ -14,6 +14,7 @@ import { writeDecided } from "../write/write-decided.ts";
 import { bringBackTriggers } from "./bring-back-triggers.ts";
 import { planReplay, type ReplayPlan } from "./plan-replay.ts";
 import { refusal, refuseChanged, type Recording } from "./recording.ts";
+import { recordReplay } from "./record-replay.ts";
 import { findTriggers, readOutcome, reportReplay, type ReplayReport } from "./replay-report.ts";
 import { tryInTransaction, type Trial } from "./trial-transaction.ts";
 
@@ -25,7 +26,7 @@ export interface ReplayOptions {
   readonly maxTriggersPerEvent: number;
   /** False: a dry run. */
   readonly apply: boolean;
-  /** Who replays, for the history of triggers. */
+  /** Who replays, for the history of triggers and the audit log. */
   readonly by: string;
 }
 
@@ -102,6 +103,7 @@ async function replace(
   const outlived = new Map(redecided.map((one) => [one.decided.pending.id, one.plan.outlived]));
   const report = await reportReplay(tx, { deliveryId, before, after, outlived, waiting: new Set() });
   const keep = apply && report.hasChanges;
+  if (keep) await recordReplay(tx, recording, by);
   return { keep, result: { ...report, isApplied: keep } };
 }
 

@@ -1,5 +1,5 @@
 import type { Decision } from "@sluice/domain/decide";
-import type { DecisionReport } from "@sluice/store/delivery-reports";
+import type { DecisionReport } from "@sluice/store/decision-reports";
 import type { TriggerStanding } from "@sluice/store/trigger-standings";
 import { expect, test } from "vitest";
 

@@ -1,7 +1,7 @@
 /** What a replay does with the decisions of an event: which stay, which are made anew, and whose triggers end. */
 import type { Decision } from "@sluice/domain/decide";
 import type { TargetDecision } from "@sluice/domain/run-limit";
-import type { DecisionReport } from "@sluice/store/delivery-reports";
+import type { DecisionReport } from "@sluice/store/decision-reports";
 import type { TriggerStanding } from "@sluice/store/trigger-standings";
 
 /** A decision that stays although it would be another one now: its trigger was handed out, or has ended. */

@@ -5,6 +5,7 @@ import { lockOutClaims } from "@sluice/store/triggers";
 
 import { recordAndDecide } from "../record/record-and-decide.ts";
 import type { ReplayOptions } from "./decide-again.ts";
+import { recordReplay } from "./record-replay.ts";
 import { refuseChanged, type Recording } from "./recording.ts";
 import { readOutcome, reportReplay, type ReplayReport } from "./replay-report.ts";
 import { tryInTransaction, type Trial } from "./trial-transaction.ts";
@@ -21,7 +22,7 @@ export async function recordAgain(recording: Recording, options: ReplayOptions):
 async function replace(
   tx: Transaction,
   recording: Recording,
-  { apply, maxTriggersPerEvent }: ReplayOptions,
+  { apply, by, maxTriggersPerEvent }: ReplayOptions,
 ): Promise<Trial<ReplayReport>> {
   const { delivery, read } = recording;
   const deliveryId = delivery.id;
@@ -42,6 +43,7 @@ async function replace(
     outlived: new Map(),
     waiting: new Set(waiting.map(({ id }) => id)),
   });
+  if (apply) await recordReplay(tx, recording, by);
   return { keep: apply, result: { ...report, isApplied: apply } };
 }
 

@@ -49,7 +49,7 @@ export async function readOutcome(
   deliveryId: string,
   repositoryIds: readonly string[],
 ): Promise<Outcome> {
-  const report = await findDeliveryReport(tx, deliveryId);
+  const report = await findDeliveryReport(tx, deliveryId, { kind: "everywhere" });
   return { events: report?.events ?? [], open: await listOpenTriggers(tx, repositoryIds) };
 }
 

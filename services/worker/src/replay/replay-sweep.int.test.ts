@@ -85,14 +85,14 @@ test.each(FINDS)(
     act();
     await sweeps.sweepNow();
     const deliveryId = await sweptDelivery();
-    const before = await findDeliveryReport(sweeps.worker.store, deliveryId);
+    const before = await findDeliveryReport(sweeps.worker.store, deliveryId, { kind: "everywhere" });
     expect(before).toMatchObject({ source: "sweep", secretVersion: null, outcome: "events" });
     for (const apply of [false, true]) {
       const { report, reasons } = await replay(deliveryId, apply);
       expect(reasons).toEqual([`unchanged: ${reason}`]);
       expect(report).toMatchObject({ hasChanges: false, isApplied: false, otherTriggers: [] });
     }
-    expect(await findDeliveryReport(sweeps.worker.store, deliveryId)).toEqual(before);
+    expect(await findDeliveryReport(sweeps.worker.store, deliveryId, { kind: "everywhere" })).toEqual(before);
   },
 );
 

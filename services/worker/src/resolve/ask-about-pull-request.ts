@@ -4,6 +4,7 @@ import { AppError } from "@sluice/domain/app-error";
 import type { ChangedFiles } from "@sluice/domain/changed-files";
 import { decideOldNews, pullRequestEvidence } from "@sluice/domain/decide-pull-request";
 import type { PullRequestEvent, PullRequestSource } from "@sluice/domain/event";
+import { isShort } from "@sluice/domain/event-waits";
 import { forkOf } from "@sluice/domain/fork";
 import { ignore } from "@sluice/domain/ignore";
 import type { PullRequestState } from "@sluice/domain/pull-request";
@@ -11,7 +12,7 @@ import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/pending-events";
 
-import { isShort, type DecidedEvent } from "../decide-event.ts";
+import type { DecidedEvent } from "../decide-event.ts";
 import { findPullRequestFiles } from "./affected-files.ts";
 import { expandSha } from "./expand-sha.ts";
 import { fetchPullRequest } from "./fetch-pull-request.ts";

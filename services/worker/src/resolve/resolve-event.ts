@@ -2,6 +2,7 @@ import type { BitbucketClient } from "@sluice/bitbucket/client";
 import { AppError } from "@sluice/domain/app-error";
 import { decisionNeedsFiles } from "@sluice/domain/decide";
 import type { PushEvent } from "@sluice/domain/event";
+import { isShort, needsHead } from "@sluice/domain/event-waits";
 import type { Target } from "@sluice/domain/target";
 import type { Store } from "@sluice/store/client";
 import type { PendingEvent } from "@sluice/store/pending-events";
@@ -9,7 +10,7 @@ import { listBaselineTargetsOfPullRequest } from "@sluice/store/open-pull-reques
 import { listBaselineTargets } from "@sluice/store/swept-branches";
 import { findLastTrackedCommits } from "@sluice/store/tracked-commits";
 
-import { decideEvent, isShort, needsHead, pushNeedsBitbucket, type DecidedEvent } from "../decide-event.ts";
+import { decideEvent, pushNeedsBitbucket, type DecidedEvent } from "../decide-event.ts";
 import { findAffectedFiles } from "./affected-files.ts";
 import { expandSha } from "./expand-sha.ts";
 import { giveVersions } from "./give-versions.ts";
@@ -17,6 +18,8 @@ import { resolvePullRequest } from "./resolve-pull-request.ts";
 import { settlePlace } from "./settle-branch.ts";
 
 const WAIT_MS = 30_000;
+/** All that wait for one repository are not to use up the calls of the others. */
+const MAX_FORBIDDEN_WAIT_MS = 15 * 60_000;
 /** Longer than a settled answer of Bitbucket is waited for (`settle-branch.ts`). */
 const PROPOSAL_PATIENCE_MS = 3 * 60_000;
 
@@ -52,7 +55,7 @@ export async function resolveEvent(input: Resolution): Promise<DecidedEvent | nu
     }
     return await resolvePush({ ...input, pending, event, baselineOf });
   } catch (error) {
-    throw waitInsteadOfFailing(error);
+    throw waitInsteadOfFailing(error, Date.now() - Date.parse(pending.receivedAt));
   }
 }
 
@@ -137,7 +140,7 @@ async function expandHead(
  * Whatever Bitbucket answered, the event waits and asks again (rule 17): until it is decided, nothing later on its branch
  * is handed out, so it must never end among the failed jobs.
  */
-function waitInsteadOfFailing(error: unknown): unknown {
+function waitInsteadOfFailing(error: unknown, ageMs: number): unknown {
   if (
     !(error instanceof AppError) ||
     typeof error.retry === "object" ||
@@ -145,5 +148,7 @@ function waitInsteadOfFailing(error: unknown): unknown {
   ) {
     return error;
   }
-  return new AppError(error.code, error.message, { retry: { afterMs: WAIT_MS }, cause: error.cause });
+  const isForbidden = error.code === "bitbucket_forbidden";
+  const afterMs = isForbidden ? Math.min(Math.max(ageMs, WAIT_MS), MAX_FORBIDDEN_WAIT_MS) : WAIT_MS;
+  return new AppError(error.code, error.message, { retry: { afterMs }, cause: error.cause });
 }

@@ -1,5 +1,6 @@
 import { AppError } from "@sluice/domain/app-error";
 import type { Evidence, IgnoreDecision } from "@sluice/domain/decide";
+import { insertAuditEntries, type AuditEntry } from "@sluice/store/audit-log";
 import { listBranchTriggers, type TargetedBranch } from "@sluice/store/branch-triggers";
 import { applyVerdicts } from "@sluice/store/trigger-ends";
 import type { Store } from "@sluice/store/client";
@@ -43,7 +44,7 @@ export interface SettledTarget {
  * Does what a person says about an event whose changed files could not be known (rule 17). A target is left alone when a
  * newer commit of it was handed out meanwhile: its decision becomes `stale` (rule 14). A proposed trigger after which
  * something came is made, and superseded or canceled at once; of a pull request that has another head by now, or is over,
- * none is made, and no module is given a version that is not above its last.
+ * none is made, and no module is given a version that is not above its last. Each has a row in the audit log.
  * @returns what became of each decision that was held; empty when none was.
  * @throws AppError `target_not_held` for a name that is not among them; nothing is written then.
  */
@@ -75,14 +76,20 @@ export async function resolveHeldEvent(
     await insertTriggers(tx, triggers, by);
     await applyVerdicts(tx, judgeBranches(branches, drafts));
     const settled: SettledTarget[] = [];
-    for (const [place, { id, targetName }] of held.entries()) {
+    const audit: AuditEntry[] = [];
+    for (const [place, { id, targetName, spaceId }] of held.entries()) {
       const draft = drafts[place];
       if (draft === undefined) continue;
       const { outcome, runType, reason, evidence, triggerId } = withTriggerId(draft);
       if (outcome === "hold") continue;
       await settleHeldDecision(tx, { id, outcome, runType, reason, evidence, triggerId });
       settled.push({ target: targetName, outcome, reason, triggerId });
+      const subject = { kind: "decision", id, name: targetName };
+      const details = { event_id: eventId, outcome, reason, trigger_id: triggerId };
+      audit.push({ action: "decision.resolved", subject, spaceId, details });
     }
+    // Only the command line asks for it.
+    await insertAuditEntries(tx, { kind: "command_line", keyId: null, name: by, address: null }, audit);
     return settled;
   });
 }
