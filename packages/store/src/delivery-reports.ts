@@ -131,14 +131,13 @@ async function listEvents(
   db: Database,
   { deliveryId, reach }: { readonly deliveryId: string; readonly reach: Reach },
 ): Promise<EventReport[]> {
-  const [events, decisions] = await Promise.all([
-    db.sql<Omit<EventReport, "decisions">[]>`
-      SELECT events.id, index, kind, full_name AS repository, ref_kind, ref_name, change, old_sha, new_sha, action,
-             pull_request_number, decided_at
-      FROM sluice.events LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
-      WHERE delivery_id = ${deliveryId} ORDER BY index`,
-    listDecisionsOfDelivery(db, { deliveryId, reach }),
-  ]);
+  const events = await db.sql<Omit<EventReport, "decisions">[]>`
+    SELECT events.id, index, kind, full_name AS repository, ref_kind, ref_name, change, old_sha, new_sha, action,
+           pull_request_number, decided_at
+    FROM sluice.events LEFT JOIN sluice.repositories ON repositories.id = events.repository_id
+    WHERE delivery_id = ${deliveryId} ORDER BY index`;
+  // Behind them, so that an event that is told to be decided has its decisions: both are committed at once.
+  const decisions = await listDecisionsOfDelivery(db, { deliveryId, reach });
   return events.map((event) => ({
     ...event,
     decidedAt: event.decidedAt === null ? null : toRfc3339(event.decidedAt),

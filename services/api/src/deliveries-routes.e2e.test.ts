@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import { compressBody } from "@sluice/store/delivery-bodies";
 import { insertPush, insertTrigger } from "@sluice/store/test-trigger-fixtures";
+import { withTransaction } from "@sluice/store/transaction";
 import { createTestDatabase } from "@sluice/embedded/test-database";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 
@@ -156,6 +157,32 @@ describe("one delivery", () => {
       status: 200,
       body: { id, cause: { recovered_by: "sweep" } },
     });
+  });
+});
+
+test("an event that is decided while it is looked at has its decisions, or is not decided yet", async () => {
+  const { targets } = all;
+  const eventId = await insertPush(api.store, { targetId: targets.network, sequence: 900, isDecided: false });
+  const [event] = await api.store.sql<{ deliveryId: string }[]>`
+    SELECT delivery_id FROM sluice.events WHERE id = ${eventId}`;
+  const countWaiting = async () =>
+    (
+      await api.store.sql`
+        SELECT FROM pg_locks WHERE NOT granted AND relation = 'sluice.events'::regclass
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+    ).length;
+  const looked = await withTransaction(api.store, async (tx) => {
+    await tx.sql`LOCK TABLE sluice.events IN ACCESS EXCLUSIVE MODE`;
+    const look = api.call("GET", `/v1/deliveries/${event!.deliveryId}`);
+    await expect.poll(countWaiting).toBe(1);
+    await tx.sql`
+      INSERT INTO sluice.decisions (event_id, target_id, outcome, reason, evidence)
+      VALUES (${eventId}, ${targets.network}, 'ignore', 'tag', '{}')`;
+    await tx.sql`UPDATE sluice.events SET decided_at = now() WHERE id = ${eventId}`;
+    return { look };
+  });
+  expect((await looked.look).body).toMatchObject({
+    events: [{ decided_at: expect.any(String), decisions: [{ reason: "tag" }] }],
   });
 });
 
