@@ -63,3 +63,17 @@ test("drop removes the database although a connection is open", async () => {
   await expect(run(database.url, "select 1")).rejects.toThrow("does not exist");
   await sql.end({ timeout: 1 }).catch(() => undefined);
 });
+
+test("a database that a secret was written to is told when it is dropped", async () => {
+  const migrate = (url: string) => run(url, "create table note (body jsonb)").then(() => undefined);
+  const key = aKey();
+  const secrets = ["a-token-of-the-tests", `slc_${"a".repeat(8)}_${"b".repeat(43)}`];
+  for (const secret of secrets) {
+    const database = await createTestDatabase({ serverUrl, key, migrate });
+    await run(database.url, `insert into note values ('{"deep": ["${secret}"]}')`);
+    await expect(database.drop()).rejects.toThrow("a secret of the tests can be read in public.note");
+  }
+  const clean = await createTestDatabase({ serverUrl, key, migrate });
+  await run(clean.url, `insert into note values ('{"deep": ["slc_short"]}')`);
+  await expect(clean.drop()).resolves.toBeUndefined();
+});

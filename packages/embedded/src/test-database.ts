@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import type { TestServers } from "./test-context.ts";
+import { listLeaks } from "./test-leaks.ts";
 
 /** What a test database is made from. */
 export interface TestDatabaseOptions {
@@ -16,7 +17,7 @@ export interface TestDatabaseOptions {
 /** A database that belongs to the caller. */
 export interface TestDatabase {
   readonly url: string;
-  /** Removes it, and cuts connections that are still open. */
+  /** Removes it, and cuts connections that are still open. @throws when a test has written a secret to it in plain text. */
   drop(): Promise<void>;
 }
 
@@ -54,12 +55,14 @@ async function migrateTemplate(
 }
 
 async function dropDatabase(serverUrl: string, name: string): Promise<void> {
+  const leaks = await listLeaks(withDatabase(serverUrl, name));
   const sql = postgres(serverUrl, { max: 1, onnotice: () => undefined });
   try {
     await sql`drop database if exists ${sql(name)} with (force)`;
   } finally {
     await sql.end();
   }
+  if (leaks.length > 0) throw new Error(`a secret of the tests can be read in ${leaks.join(", ")}`);
 }
 
 function withDatabase(serverUrl: string, name: string): string {
